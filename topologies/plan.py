@@ -1,0 +1,103 @@
+"""Say what a network is, as frozen data: nodes, links, addresses, routes.
+
+A plan is built without root and without Mininet; `topologies.network` makes it real.
+Addresses are text ("a.b.c.d/len", "x::y/len"), delays are seconds one way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["vantage", "server", "resolver", "control", "router", "box"]
+
+#: Mininet calls interfaces NODE-eth0 and Linux allows 15 characters, so a name has at most 9.
+NAME_LIMIT = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One network namespace: a host, a router, or a censor's box.
+
+    `addresses` are service addresses beside those of the links (/32 and /128, on `lo`).
+    `resolver` is the address its resolv.conf names. `city`, `carrier` and `asn` say where it
+    stands; None where the topology has no such thing.
+    """
+
+    name: str
+    role: Role
+    addresses: tuple[str, ...] = ()
+    city: str | None = None
+    carrier: str | None = None
+    asn: int | None = None
+    resolver: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a link: an interface of a node and its addresses, IPv4 and IPv6."""
+
+    node: str
+    interface: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A point-to-point link; `ends[0]` is never a vantage when the other end is a router.
+
+    `delay` is one way, in seconds, the same in both directions.
+    """
+
+    ends: tuple[End, End]
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """On `node`, reach `prefix` ("0.0.0.0/0" and "::/0" are the default) through `via`."""
+
+    node: str
+    prefix: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where a censor stands: its node, and which interfaces look at the censored side."""
+
+    node: str
+    inside: tuple[str, ...]
+    outside: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole network. Names are unique; every link end names a node that is there."""
+
+    topology: str
+    nodes: tuple[Node, ...]
+    links: tuple[Link, ...]
+    routes: tuple[Route, ...]
+    boxes: tuple[Box, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def node(self, name: str) -> Node:
+        """Find a node by its name; KeyError names those that are there."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(f"no host {name!r}; there are {', '.join(n.name for n in self.nodes)}")
+
+    def primary(self, name: str, version: int = 4) -> str:
+        """Return the node's first address of that IP version without its prefix length.
+
+        Service addresses come before link addresses: they are how others know the node.
+        """
+        mark = ":" if version == 6 else "."
+        own = [a for a in self.node(name).addresses if mark in a]
+        own += [a for link in self.links for end in link.ends if end.node == name
+                for a in end.addresses if mark in a]
+        if not own:
+            raise KeyError(f"host {name!r} has no IPv{version} address")
+        return own[0].partition("/")[0]

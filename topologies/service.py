@@ -1,0 +1,62 @@
+"""Say what a server serves, as frozen data; `topologies.services` starts the programs.
+
+One service is one thing a scenario declares under `services:`; it stands on one node of the plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: How a service answers a new TCP connection. `reset` is the server's own RST once it has read the
+#: request; `refused` and `silent` are a closed and a filtered port.
+Manner = Literal["answers", "refused", "reset", "silent"]
+Certificate = Literal["valid", "expired", "self-signed", "wrong-name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Geo:
+    """What clients of these prefixes get instead (the server's own doing, no box involved).
+
+    `status` alone refuses; `status` 301/302 with `location` sends elsewhere.
+    """
+
+    prefixes: tuple[str, ...]
+    status: int
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """HTTP on 80 and HTTPS on 443 for `names` at `addresses`, with one page for all."""
+
+    id: str
+    node: str
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    manner: Manner = "answers"
+    status: int = 200
+    location: str | None = None
+    certificate: Certificate = "valid"
+    title: str = ""
+    geo: tuple[Geo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sip:
+    """A registrar and proxy on UDP and TCP 5060 for `names` at `addresses`.
+
+    `users` are (user, password) for callers; `callees` are users the testbed itself registers and
+    answers for, echoing G.711 media.
+    """
+
+    id: str
+    node: str
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    users: tuple[tuple[str, str], ...]
+    callees: tuple[str, ...] = ("echo",)
+    manner: Manner = "answers"
+
+
+Service = Web | Sip
