@@ -1,0 +1,176 @@
+"""Put the bytes of one direction of a TCP connection back in order, within bounds."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Final, Literal
+
+#: Which copy of a byte counts when two segments disagree about it.
+Overlap = Literal["first", "last"]
+
+#: How much of a direction is kept, in bytes. A request's head or a ClientHello fits well.
+LIMIT: Final = 16_384
+
+#: How many islands of bytes ahead of a gap are remembered.
+ISLANDS: Final = 64
+
+_SPACE: Final = 1 << 32
+_HALF: Final = 1 << 31
+
+
+class Stream:
+    """The first `limit` bytes of one direction, as far as they arrived without a gap.
+
+    data: the contiguous prefix. base: sequence number of its first byte, None until known.
+    overflowed: nothing more will be added: the limit was reached, or more than `ISLANDS` separate
+        pieces lay ahead of a gap.
+
+    Without `reassemble` nothing is put together: `data` is each segment's payload by itself.
+
+    Limits: a stream picked up without its SYN begins at the first payload seen; what lies before
+        that is ignored, and so is what lies beyond the limit.
+    Source: RFC 9293 section 3.4 (sequence numbers wrap at 2^32); RFC 6528. Which copy wins differs
+        by host and censor: Ptacek and Newsham, "Insertion, Evasion, and Denial of Service", 1998.
+    """
+
+    __slots__ = (
+        "_ahead",
+        "_end",
+        "_islands",
+        "base",
+        "data",
+        "limit",
+        "overflowed",
+        "overlap",
+        "reassemble",
+    )
+
+    def __init__(
+        self,
+        limit: int = LIMIT,
+        overlap: Overlap = "first",
+        reassemble: bool = True,
+        *,
+        base: int | None = None,
+    ) -> None:
+        self.limit = limit
+        self.overlap = overlap
+        self.reassemble = reassemble
+        self.base = base
+        self.data = bytearray()
+        self.overflowed = False
+        self._end: int | None = None
+        self._ahead: bytearray | None = None  # bytes beyond a gap, at their place in the stream
+        self._islands: list[tuple[int, int]] = []  # where they are: sorted, apart, not touching
+
+    @property
+    def finished(self) -> bool:
+        """Say whether the FIN was seen and every byte before it is in `data`."""
+        return self._end is not None and len(self.data) >= self._end
+
+    @property
+    def pending(self) -> int:
+        """Return how many bytes wait beyond a gap."""
+        return sum(stop - start for start, stop in self._islands)
+
+    def feed(self, seq: int, payload: bytes, syn: bool = False, fin: bool = False) -> bytes | None:
+        """Take one segment.
+
+        Returns: the bytes it added to `data`; b"" where it only changed bytes that were there
+            (overlap "last"); None where `data` is as before.
+        """
+        if syn:
+            seq = (seq + 1) % _SPACE
+        if self.base is None:
+            if not (payload or syn or fin):
+                return None
+            self.base = seq
+        if not self.reassemble:
+            return self._replace(payload)
+        offset = (seq - self.base) % _SPACE
+        if offset >= _HALF:
+            offset -= _SPACE
+        if fin and self._end is None and offset + len(payload) >= 0:
+            self._end = offset + len(payload)
+        if not payload:
+            return None
+        data = self.data
+        if offset == len(data) and not self._islands and offset + len(payload) < self.limit:
+            data += payload
+            return payload
+        return self._place(offset, payload)
+
+    def _replace(self, payload: bytes) -> bytes | None:
+        if not payload:
+            return None
+        self.data = bytearray(payload[: self.limit])
+        return bytes(self.data)
+
+    def _place(self, offset: int, payload: bytes) -> bytes | None:
+        """Put a segment that is not simply the next one where it belongs."""
+        here = len(self.data)
+        start = max(offset, 0)
+        stop = min(offset + len(payload), self.limit)
+        rewritten = False
+        if start < here and start < stop and self.overlap == "last":
+            rewritten = self._rewrite(start, payload[start - offset : min(stop, here) - offset])
+        start = max(start, here)
+        if start < stop and not self.overflowed:
+            piece = payload[start - offset : stop - offset]
+            if start == here and not self._islands:
+                self.data += piece
+            else:
+                self._store(start, stop, piece)
+                self._advance()
+            if len(self.data) >= self.limit:
+                self._give_up()
+        if len(self.data) > here:
+            return bytes(self.data[here:])
+        return b"" if rewritten else None
+
+    def _rewrite(self, start: int, piece: bytes) -> bool:
+        stop = start + len(piece)
+        if self.data[start:stop] == piece:
+            return False
+        self.data[start:stop] = piece
+        return True
+
+    def _store(self, start: int, stop: int, piece: bytes) -> None:
+        """Remember bytes beyond a gap, and join the islands they touch."""
+        if self._ahead is None:
+            self._ahead = bytearray()
+        ahead = self._ahead
+        if len(ahead) < stop:
+            ahead += bytes(stop - len(ahead))
+        islands = self._islands
+        first = bisect_left(islands, start, key=lambda island: island[1])
+        last = first
+        kept = []
+        while last < len(islands) and islands[last][0] <= stop:
+            kept.append((*islands[last], bytes(ahead[slice(*islands[last])])))
+            last += 1
+        ahead[start:stop] = piece
+        if self.overlap == "first":
+            for low, high, old in kept:
+                ahead[low:high] = old
+        if kept:
+            start = min(start, kept[0][0])
+            stop = max(stop, kept[-1][1])
+        islands[first:last] = [(start, stop)]
+
+    def _advance(self) -> None:
+        """Move the first island into `data` if it has been reached; bound how many are left."""
+        islands = self._islands
+        ahead = self._ahead
+        if islands and ahead is not None and islands[0][0] <= len(self.data):
+            _, stop = islands.pop(0)
+            self.data += ahead[len(self.data) : stop]
+        if len(islands) > ISLANDS:
+            self._give_up()
+        elif not islands:
+            self._ahead = None
+
+    def _give_up(self) -> None:
+        self.overflowed = True
+        self._ahead = None
+        self._islands = []
