@@ -1,0 +1,214 @@
+"""Give a tool its place: a vantage of its own, from which nothing of the testbed can be seen.
+
+A vantage's network belongs to a user namespace nested in the sandbox's (`nest`). A tool joins it
+in a fresh pid namespace and a mount namespace in which the scenario, the run directory, homes and
+other people's temporary files are covered; since that namespace is owned by the nested user
+namespace, the covers are locked (mount_namespaces(7)) and the censor's and routers' namespaces
+are out of reach. Under root the tool is, for the host, an unprivileged user.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import IO, Any
+
+from filterbed.sandbox import kernel, view
+from filterbed.sandbox.init import _decode
+from filterbed.sandbox.kernel import Clone, Mount
+
+NESTED = Clone.NEWUSER | Clone.NEWNET | Clone.NEWNS | Clone.NEWUTS | Clone.NEWIPC
+FILES = "/run/filterbed"
+CANNOT_RUN, NOT_FOUND, OWN_FAILURE = 126, 127, 125
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and as whom a tool runs.
+
+    Args:
+        pid: a process in the vantage's namespaces (its Mininet shell).
+        host: the vantage's name, also its hostname.
+        hidden: paths that look empty from there.
+        covered: directories replaced by an empty one (homes), beside the private ones.
+        keep: paths under a covered or private directory that the tool needs.
+        files: content by name, written below /run/filterbed.
+        replaced: paths shown with the content of one of `files` instead.
+    """
+
+    pid: int
+    host: str
+    hidden: tuple[str, ...] = ()
+    covered: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    replaced: Mapping[str, str] = field(default_factory=dict)
+
+
+def nest() -> None:
+    """Move this process (a fresh child) into a nested user namespace with a network of its own.
+
+    Under root as user 1 of the sandbox, so that inside it nobody is the host's root.
+    """
+    if _two_users():
+        os.setgroups([])
+        os.setresgid(1, 1, 1)
+        os.setresuid(1, 1, 1)
+        kernel.stay_dumpable()
+    uid, gid = os.geteuid(), os.getegid()
+    kernel.unshare(NESTED)
+    kernel.write_map("self", "setgroups", "deny")
+    kernel.write_map("self", "uid_map", f"0 {uid} 1")
+    kernel.write_map("self", "gid_map", f"0 {gid} 1")
+
+
+def spawn(
+    place: Place,
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: str = "/",
+    stdin: int | IO[Any] | None = None,
+    stdout: int | IO[Any] | None = None,
+    stderr: int | IO[Any] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start `argv` in `place`; the returned process ends when the tool's first process does.
+
+    Killing it kills everything the tool started, daemons included. Its status is the tool's, or
+    125 (the place could not be made), 126 (not executable), 127 (not found), 128 + signal.
+    """
+    order = {"place": asdict(place), "argv": list(argv), "env": dict(env), "cwd": cwd}
+    fd = os.memfd_create("place")
+    os.write(fd, json.dumps(order).encode())
+    os.lseek(fd, 0, os.SEEK_SET)
+    try:
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-P", "-m", "filterbed.sandbox.place", str(fd)],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=(fd,),
+        )
+    finally:
+        os.close(fd)
+
+
+def _two_users() -> bool:
+    with open("/proc/self/uid_map") as lines:
+        return len(lines.readlines()) > 1
+
+
+def _main(order: Mapping[str, Any]) -> int:
+    """Enter the place and run the tool: the part that runs as a process of its own."""
+    kernel.die_with_parent()
+    place = Place(**order["place"])
+    namespaces = {
+        kind: os.open(f"/proc/{place.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        for name, kind in (
+            ("user", Clone.NEWUSER),
+            ("net", Clone.NEWNET),
+            ("uts", Clone.NEWUTS),
+            ("ipc", Clone.NEWIPC),
+        )
+    }
+    if _two_users():
+        os.setgroups([])
+    kernel.unshare(Clone.NEWNS | Clone.NEWPID)
+    child = os.fork()
+    if child == 0:
+        status = OWN_FAILURE
+        try:
+            kernel.die_with_parent()
+            _see(place)
+            _join(place, namespaces)
+            status = _first(order["argv"], order["env"], order["cwd"])
+        except OSError as error:
+            print(f"filterbed: no place at {place.host}: {error}", file=sys.stderr)
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda n, _frame: os.kill(child, n))
+    while True:
+        try:
+            return _decode(os.waitpid(child, 0)[1])
+        except InterruptedError:
+            continue
+
+
+def _see(place: Place) -> None:
+    """Lay out the file system, still as the sandbox's own user."""
+    kernel.mount("proc", "/proc", "proc", Mount.NOSUID | Mount.NODEV | Mount.NOEXEC)
+    hidden = [os.path.realpath(p) for p in place.hidden]
+    view.cover([*view.PRIVATE, *place.covered], place.keep)
+    view.hide(hidden)
+    os.makedirs(FILES, mode=0o755)
+    for name, content in place.files.items():
+        with open(f"{FILES}/{name}", "w") as file:
+            file.write(content)
+        os.chmod(f"{FILES}/{name}", 0o644)
+    view.replace({path: f"{FILES}/{name}" for path, name in place.replaced.items()})
+    os.makedirs("/tmp/home", exist_ok=True)  # noqa: S108
+    os.chmod("/tmp/home", 0o1777)  # noqa: S108
+    for directory in ("/run", *place.covered):
+        if os.path.ismount(directory):
+            kernel.set_read_only(directory, True)
+
+
+def _join(place: Place, namespaces: Mapping[Clone, int]) -> None:
+    kernel.setns(namespaces[Clone.NEWUSER], Clone.NEWUSER)
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    for kind in (Clone.NEWNET, Clone.NEWUTS, Clone.NEWIPC):
+        kernel.setns(namespaces[kind], kind)
+    # A copy of this view owned by the nested user namespace: what is mounted is locked in it.
+    kernel.unshare(Clone.NEWNS)
+
+
+def _first(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> int:
+    """Be the place's process 1: start the tool, pass signals on, reap, end when it ends."""
+    tool = os.fork()
+    if tool == 0:
+        _become(argv, env, cwd)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda n, _frame: os.kill(tool, n))
+    while True:
+        try:
+            pid, raw = os.waitpid(-1, 0)
+        except InterruptedError:
+            continue
+        if pid == tool:
+            return _decode(raw)
+
+
+def _become(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> None:
+    status = OWN_FAILURE
+    try:
+        os.setsid()
+        kernel.die_with_parent()
+        try:
+            os.chdir(cwd)
+        except OSError:
+            os.chdir(env.get("HOME", "/"))
+        os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606
+    except FileNotFoundError:
+        print(f"filterbed: {argv[0]}: command not found", file=sys.stderr)
+        status = NOT_FOUND
+    except OSError as error:
+        print(f"filterbed: {argv[0]}: {error.strerror}", file=sys.stderr)
+        status = CANNOT_RUN
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    _fd = int(sys.argv[1])
+    with os.fdopen(_fd) as _file:
+        _order = json.load(_file)
+    sys.exit(_main(_order))

@@ -1,0 +1,77 @@
+"""Shape what a process sees of the file system: cover, keep, hide, replace.
+
+Used twice: for the sandbox as a whole (its own /tmp, /run, everything else read-only) and for the
+place of a tool inside it (also no home, no scenario, no run directory). All of it happens in a
+mount namespace of our own, so nothing reaches the host.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from filterbed.sandbox.kernel import Mount, mount
+
+#: Directories every sandbox has for itself.
+PRIVATE = ("/run", "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - they are what we cover
+_TMPFS_SIZE = "size=1g"
+
+
+def cover(directories: Iterable[str], keep: Iterable[str]) -> None:
+    """Put an empty directory over each of `directories`, and what is in `keep` back into it.
+
+    A kept path that is itself covered, or holds a covered directory, is left out: keeping it would
+    undo the covering. Paths that do not exist are ignored. Kept paths keep their own mounts.
+    """
+    covered = [os.path.realpath(d) for d in directories if os.path.isdir(d)]
+    covered = list(dict.fromkeys(covered))
+    kept: dict[str, int] = {}
+    for path in sorted({os.path.realpath(k) for k in keep}):
+        inside = any(_under(path, d) and path != d for d in covered)
+        if inside and not any(_under(path, k) for k in kept) and os.path.exists(path):
+            kept[path] = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    for directory in covered:
+        mount("tmpfs", directory, "tmpfs", Mount.NOSUID | Mount.NODEV, f"mode=1777,{_TMPFS_SIZE}")
+    for path, fd in kept.items():
+        _make_like(path, fd)
+        mount(f"/proc/self/fd/{fd}", path, flags=Mount.BIND | Mount.REC)
+        os.close(fd)
+
+
+def hide(paths: Iterable[str]) -> None:
+    """Make each path look empty and stay so: a directory without entries, a file without bytes."""
+    for path in paths:
+        if os.path.isdir(path):
+            mount(
+                "tmpfs",
+                path,
+                "tmpfs",
+                Mount.RDONLY | Mount.NOSUID | Mount.NODEV,
+                "mode=555,size=4k",
+            )
+        elif os.path.exists(path):
+            mount("/dev/null", path, flags=Mount.BIND)
+
+
+def replace(files: Mapping[str, str]) -> None:
+    """Show other files (values: where they are) at these paths; a missing path is passed over."""
+    for path, source in files.items():
+        target = os.path.realpath(path)
+        if os.path.exists(target):
+            mount(source, target, flags=Mount.BIND)
+        elif os.access(os.path.dirname(target), os.W_OK) and os.path.isdir(os.path.dirname(target)):
+            Path(target).touch()
+            mount(source, target, flags=Mount.BIND)
+
+
+def _under(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def _make_like(path: str, fd: int) -> None:
+    if os.path.isdir(f"/proc/self/fd/{fd}"):
+        os.makedirs(path, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        Path(path).touch()

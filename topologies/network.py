@@ -1,0 +1,258 @@
+"""Make a plan real: the one module that touches Mininet's networks and nodes.
+
+Hosts, routers and point-to-point links only, so no switch, controller or Open vSwitch is needed.
+Must run inside a sandbox (`filterbed.sandbox`): it never looks at, cleans or limits the host.
+Limits:  Mininet names interfaces itself; the plan's names are those it would give.
+Source:  mininet 2.3, `mininet.net`, `mininet.node`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from mininet.link import Link as MininetLink
+from mininet.net import Mininet
+from mininet.node import Node as MininetNode
+from mininet.topo import Topo
+
+from topologies.plan import Plan
+
+#: What every node gets, stated so that nothing depends on what the host happens to have.
+#: tcp_rmem/tcp_wmem: without root the queue's socket holds 212,992 bytes; one queue's flows fit.
+SYSCTLS: Mapping[str, str] = {
+    "net/ipv4/ip_forward": "1",
+    "net/ipv6/conf/all/forwarding": "1",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+    "net/ipv4/icmp_ratelimit": "0",
+    "net/ipv6/icmp/ratelimit": "0",
+    "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/conf/default/send_redirects": "0",
+    "net/ipv6/conf/all/accept_ra": "0",
+    "net/ipv6/conf/default/accept_ra": "0",
+    "net/ipv6/conf/default/accept_dad": "0",
+    "net/ipv4/tcp_rmem": "4096 65536 65536",
+    "net/ipv4/tcp_wmem": "4096 65536 65536",
+    "net/ipv4/ping_group_range": "0 0",
+    "net/ipv4/ip_unprivileged_port_start": "0",
+}
+_CARRIER_SECONDS = 5.0
+
+
+class NetworkError(Exception):
+    """The machine could not make the network; the message holds the node and what it said."""
+
+
+class _Shell(MininetNode):  # type: ignore[misc]
+    """A Mininet node whose shell may be started inside namespaces of a nested user namespace."""
+
+    def __init__(self, name: str, nest: Callable[[], None] | None = None, **params: Any) -> None:
+        self._nest = nest
+        super().__init__(name, inNamespace=nest is None, **params)
+
+    def _popen(self, cmd: list[str], **params: Any) -> Any:
+        if self._nest is not None and self.shell is None:
+            params["preexec_fn"] = self._nest
+        return super()._popen(cmd, **params)
+
+
+class _Link(MininetLink):  # type: ignore[misc]
+    """A veth pair whose two ends have different interface numbers.
+
+    The kernel reports a carrier at once only where an interface's number differs from its peer's;
+    where they happen to be equal (eth0 to eth0, each number 2 in its namespace) it waits up to a
+    second, and everything sent meanwhile is lost (linkwatch_urgent_event in net/core/link_watch.c).
+    """
+
+    _numbers = count(10)
+
+    @classmethod
+    def makeIntfPair(  # noqa: N802 - Mininet's name
+        cls,
+        intfname1: str,
+        intfname2: str,
+        addr1: str | None = None,
+        addr2: str | None = None,
+        node1: Any = None,
+        node2: Any = None,
+        deleteIntfs: bool = True,  # noqa: N803 - Mininet's name
+    ) -> None:
+        said = node1.cmd(
+            f"ip link add name {intfname1} index {next(cls._numbers)} type veth "
+            f"peer name {intfname2} index {next(cls._numbers)} netns {node2.pid}"
+        )
+        if said.strip():
+            raise NetworkError(f"link {intfname1} - {intfname2}: {said.strip()}")
+
+
+class PlanTopo(Topo):  # type: ignore[misc]
+    """The plan as a Mininet topology, for `Mininet` and for `mn --custom`."""
+
+    def build(self, plan: Plan) -> None:
+        """Add every node and link; interface names come out as the plan states them."""
+        for node in plan.nodes:
+            self.addHost(node.name, ip=None)
+        for link in plan.links:
+            a, b = link.ends
+            self.addLink(a.node, b.node, intfName1=a.interface, intfName2=b.interface)
+
+
+class Network:
+    """A network that stands. Create it with `stand`, end it with `stop`."""
+
+    def __init__(self, plan: Plan, net: Mininet) -> None:
+        self.plan = plan
+        self._net = net
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def pid(self, node: str) -> int:
+        """Return the process whose namespaces are the node's."""
+        return int(self._net.get(node).pid)
+
+    def popen(self, node: str, argv: Sequence[str], **params: Any) -> subprocess.Popen[bytes]:
+        """Start a program on a node, as the sandbox's own user; `params` are Popen's."""
+        process = subprocess.Popen(["mnexec", "-a", str(self.pid(node)), *argv], **params)  # noqa: S603, S607
+        self._processes.append(process)
+        return process
+
+    def run(self, node: str, script: str) -> str:
+        """Run a shell script on a node and return what it printed.
+
+        Raises: NetworkError with the script's last words when it fails.
+        """
+        return _finish(node, _start(self.pid(node), script))
+
+    def run_all(self, scripts: Mapping[str, str]) -> None:
+        """Run one shell script per node, all at once; raise for the first that fails."""
+        started = {node: _start(self.pid(node), script) for node, script in scripts.items()}
+        for node, process in started.items():
+            _finish(node, process)
+
+    def stop(self) -> None:
+        """End every program started here, then the network."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+        for process in self._processes:
+            process.wait()
+        self._net.stop()
+
+
+def stand(plan: Plan, *, nest: Callable[[], None]) -> Network:
+    """Make the network: namespaces, links, addresses, routes, sysctls, offloads off.
+
+    Args:
+        plan: what to make.
+        nest: called in a vantage's first process before its shell starts; moves it into a nested
+            user namespace with its own network and mount namespaces.
+    Raises: NetworkError naming the node and what the kernel or a program said.
+    """
+    Mininet.inited = True  # init() would change the host's sysctls
+    os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    vantages = {node.name for node in plan.nodes if node.role == "vantage"}
+
+    def host(name: str, **params: Any) -> _Shell:
+        return _Shell(name, nest=nest if name in vantages else None, **params)
+
+    net = Mininet(
+        topo=PlanTopo(plan=plan),
+        host=host,
+        link=_Link,
+        controller=None,
+        switch=None,
+        autoSetMacs=False,
+        autoStaticArp=False,
+        waitConnected=False,
+        build=False,
+    )
+    try:
+        net.build()
+    except Exception as error:
+        raise NetworkError(f"Mininet could not build {plan.topology}: {error}") from error
+    network = Network(plan, net)
+    network.run_all({node.name: _links_up(plan, node.name) for node in plan.nodes})
+    network.run_all({node.name: _addresses(plan, node.name) for node in plan.nodes})
+    return network
+
+
+def _interfaces(plan: Plan, node: str) -> list[tuple[str, tuple[str, ...]]]:
+    return [
+        (end.interface, end.addresses)
+        for link in plan.links
+        for end in link.ends
+        if end.node == node
+    ]
+
+
+def _links_up(plan: Plan, node: str) -> str:
+    lines = ["ip link set lo up"]
+    for path, value in SYSCTLS.items():
+        lines.append(f"[ ! -e /proc/sys/{path} ] || echo '{value}' > /proc/sys/{path}")
+    for interface, _ in _interfaces(plan, node):
+        lines.append(
+            f"ethtool -K {interface} tso off gso off gro off tx off rx off >/dev/null 2>&1 || true"
+        )
+        # Without a link-local address a router cannot ask for neighbours: no second for DAD.
+        lines.append(f"echo 0 > /proc/sys/net/ipv6/conf/{interface}/accept_dad")
+        lines.append(f"echo 0 > /proc/sys/net/ipv6/conf/{interface}/dad_transmits")
+        lines.append(f"ip link set {interface} up")
+    return "\n".join(lines)
+
+
+def _addresses(plan: Plan, node: str) -> str:
+    waits = [
+        f"n=0; while ! ip -o link show {i} | grep -q 'state UP'; do n=$((n+1)); "
+        f"[ $n -lt {int(_CARRIER_SECONDS / 0.01)} ] || {{ echo no carrier on {i}; exit 1; }}; "
+        "read -t 0.01 _ <> <(:) || true; done"
+        for i, _ in _interfaces(plan, node)
+    ]
+    batch = [f"addr add {a}{_nodad(a)} dev lo" for a in plan.node(node).addresses]
+    for interface, addresses in _interfaces(plan, node):
+        batch += [f"addr add {a}{_nodad(a)} dev {interface}" for a in addresses]
+    for route in plan.routes:
+        if route.node == node:
+            prefix = {"0.0.0.0/0": "default", "::/0": "default"}.get(route.prefix, route.prefix)
+            family = "-6 " if ":" in route.via else ""
+            batch.append(f"{family}route add {prefix} via {route.via}")
+    plain = "\n".join(line for line in batch if not line.startswith("-6 "))
+    six = "\n".join(line[3:] for line in batch if line.startswith("-6 "))
+    script = list(waits)
+    if plain:
+        script.append(f"ip -batch - <<'END'\n{plain}\nEND")
+    if six:
+        script.append(f"ip -6 -batch - <<'END'\n{six}\nEND")
+    return "\n".join(script)
+
+
+def _nodad(address: str) -> str:
+    return " nodad" if ":" in address else ""
+
+
+def _start(pid: int, script: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603
+        ["mnexec", "-a", str(pid), "bash", "-e", "-c", script],  # noqa: S607
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def _finish(node: str, process: subprocess.Popen[bytes]) -> str:
+    output = process.communicate()[0].decode(errors="replace")
+    if process.returncode != 0:
+        raise NetworkError(f"{node}: exit {process.returncode}: {output.strip()[-500:]}")
+    return output
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for a condition; NetworkError says what did not come about in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise NetworkError(f"{what} did not happen within {seconds:g} s")
+        time.sleep(0.005)
