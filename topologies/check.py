@@ -1,0 +1,100 @@
+"""Check what a scenario asks of a topology, and list everything wrong with it at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from topologies.errors import Problem
+from topologies.place import Place, Vantage
+from topologies.plan import NAME_LIMIT
+
+#: A Mininet host's name: it begins every interface's name and stands in logs and paths.
+NAME = re.compile(r"[a-z][a-z0-9-]*")
+#: Seconds one way; the hold queue keeps every packet of this time in memory.
+DELAY_LIMIT = 2.0
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """Say which of the known words was probably meant, or nothing."""
+    close = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def choice(path: tuple[str | int, ...], value: object, known: Collection[str]) -> Iterator[Problem]:
+    """Expect one of the known words."""
+    if value not in known:
+        yield Problem(path, value, f"one of {', '.join(sorted(known))}", nearest(value, known))
+
+
+def keys(options: Mapping[str, Any], known: Collection[str]) -> Iterator[Problem]:
+    """Expect no keys in `topology:` but the known ones and `use`."""
+    for key in options:
+        if key not in known and key != "use":
+            allowed = ", ".join(sorted({*known, "use"}))
+            yield Problem(
+                ("topology", key), options[key], f"a key of {allowed}", nearest(key, known)
+            )
+
+
+def delay(options: Mapping[str, Any]) -> Iterator[Problem]:
+    """Expect `delay`, where there is one, in seconds, between none and the limit."""
+    value = options.get("delay", 0.0)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= DELAY_LIMIT:
+        expected = f"seconds one way, from 0 to {DELAY_LIMIT:g}"
+        yield Problem(("topology", "delay"), value, expected, "for example 0.020")
+
+
+def words(options: Mapping[str, Any], key: str, known: Collection[str]) -> Iterator[Problem]:
+    """Expect a list of known words, each once."""
+    value = options.get(key, [])
+    if not isinstance(value, list | tuple):
+        yield Problem(("topology", key), value, "a list", f"[{value}]")
+        return
+    for index, word in enumerate(value):
+        yield from choice(("topology", key, index), word, known)
+        if word in value[:index]:
+            yield Problem(("topology", key, index), word, "each once", "leave one out")
+
+
+def names(
+    vantages: Mapping[str, Vantage], places: Mapping[str, Place], taken: Collection[str]
+) -> Iterator[Problem]:
+    """Expect names that Mininet can use, and nobody else has."""
+    if not vantages:
+        yield Problem(("vantages",), None, "at least one vantage", "say where tools run")
+    for room, table in (("vantages", vantages), ("places", places)):
+        for name in table:
+            if len(name) > NAME_LIMIT or not NAME.fullmatch(name):
+                expected = f"at most {NAME_LIMIT} of a-z, 0-9 and -, beginning with a letter"
+                yield Problem((room, name), name, expected, "it names network interfaces too")
+            if name in taken:
+                yield Problem(
+                    (room, name), name, "a name that is free", "the topology has such a node"
+                )
+    for name in places:
+        if name in vantages:
+            yield Problem(("places", name), name, "a name that is free", "a vantage has it")
+
+
+def addresses(places: Mapping[str, Place], taken: Mapping[str, str]) -> Iterator[Problem]:
+    """Expect public addresses, each held by one host alone; `taken` says who has which already."""
+    holders = {ip_address(address): holder for address, holder in taken.items()}
+    for name, place in places.items():
+        for index, text in enumerate(place.addresses):
+            path = ("places", name, "addresses", index)
+            try:
+                address = ip_address(text)
+            except ValueError:
+                yield Problem(path, text, "an IPv4 or IPv6 address", "without a prefix length")
+                continue
+            if not address.is_global or address.is_multicast:
+                hint = "tools refuse bogons and documentation networks"
+                yield Problem(path, text, "a public unicast address", hint)
+            if address in holders:
+                yield Problem(path, text, "an address that is free", f"{holders[address]} holds it")
+            holders[address] = name

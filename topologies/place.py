@@ -1,0 +1,31 @@
+"""Say who stands where, before there is a network: what a scenario hands to a topology."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """Where a client stands: in a city with a carrier, or abroad, outside the censored path.
+
+    `line` has neither cities nor carriers; there both stay None.
+    """
+
+    city: str | None = None
+    carrier: str | None = None
+    abroad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server host stands, and the service addresses it holds (no prefix length).
+
+    Without a carrier a host stands abroad, outside the censored path; with one it hangs on that
+    carrier's backbone, inside. `inside` puts it on the censored side of `line`, which has no
+    carriers.
+    """
+
+    addresses: tuple[str, ...] = ()
+    carrier: str | None = None
+    inside: bool = False

@@ -1,0 +1,78 @@
+"""Turn words for places into prefixes: "shanghai", "telecom", "shanghai/telecom", "CN", "inside"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from topologies import check
+from topologies.address import ACCESS, COUNTRIES, LINE_BACKBONE, Area, Carrier, Country
+from topologies.draft import full_length
+from topologies.errors import PlanError, Problem
+from topologies.plan import Node, Plan
+
+#: The whole censored side, in every topology.
+INSIDE = "inside"
+
+
+def prefixes(plan: Plan, selector: str) -> tuple[str, ...]:
+    """Return the prefixes a word means in a plan, IPv4 and IPv6, as a policy or a Geo takes them.
+
+    A city means its part of every carrier; a carrier its backbone, its cities, its recursor and
+    the service addresses of servers that hang on it; `city/carrier` their intersection; a
+    country's code and `inside` all its carriers (in `line`, the clients' network); a host's name
+    its own addresses, whole.
+    Raises: PlanError for a word that means nothing, with the nearest that does.
+    """
+    if any(node.name == selector for node in plan.nodes):
+        return _unique(_own(plan, selector))
+    if selector == INSIDE and plan.topology == "line":
+        return (*ACCESS.prefixes, *LINE_BACKBONE.prefixes)
+    for country in COUNTRIES.values():
+        found = _of_country(plan, country, selector)
+        if found:
+            return _unique(found)
+    known = words(plan)
+    problem = Problem(
+        ("prefixes",), selector, f"one of {', '.join(known)}", check.nearest(selector, known)
+    )
+    raise PlanError((problem,))
+
+
+def words(plan: Plan) -> tuple[str, ...]:
+    """List the words that mean something in a plan."""
+    if plan.topology == "line":
+        return (INSIDE, *(node.name for node in plan.nodes))
+    places = [word for c in COUNTRIES.values() for word in (c.code, *c.cities, *c.carriers)]
+    return (INSIDE, *places, *(node.name for node in plan.nodes))
+
+
+def _of_country(plan: Plan, country: Country, selector: str) -> list[str]:
+    if plan.topology == "line":
+        return []
+    if selector in (country.code, INSIDE):
+        return [p for carrier in country.carriers.values() for p in _of_carrier(plan, carrier)]
+    city, _, name = selector.rpartition("/")
+    if not city and name in country.carriers:
+        return _of_carrier(plan, country.carriers[name])
+    if city:
+        carriers = [country.carriers[name]] if name in country.carriers else []
+    else:
+        city, carriers = name, [*country.carriers.values()]
+    areas: list[Area] = [c.cities[city] for c in carriers if city in c.cities]
+    return [prefix for area in areas for prefix in area.prefixes]
+
+
+def _of_carrier(plan: Plan, carrier: Carrier) -> list[str]:
+    hanging = (node for node in plan.nodes if node.carrier == carrier.name)
+    return [*carrier.prefixes, *(address for node in hanging for address in node.addresses)]
+
+
+def _own(plan: Plan, name: str) -> list[str]:
+    node: Node = plan.node(name)
+    ends = (end for link in plan.links for end in link.ends if end.node == name)
+    linked = [full_length(a.partition("/")[0]) for end in ends for a in end.addresses]
+    return [*node.addresses, *linked]
+
+
+def _unique(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
