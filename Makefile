@@ -1,0 +1,37 @@
+# What a newcomer types. Every target but `help`, `lock` and `clean` begins with bin/bootstrap, which
+# installs what is missing and takes no time when nothing is.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench lock clean
+
+PYTHON := .venv/bin/python
+
+help: ## say what the targets do
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+install: ## install what is missing (Debian packages need root)
+	@bin/bootstrap
+
+demo: install ## replay December 2010 and print the scoreboard
+	@.venv/bin/filterbed run china-2010/december --out runs
+
+test: install ## run every test, those on the real kernel included
+	@$(PYTHON) -m pytest $(PYTEST)
+
+check: install ## lint, format, types, import contracts, scenarios
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/filterbed check scenarios/library
+
+bench: install ## measure, print one table, write benchmarks/latest.json
+	@$(PYTHON) -m benchmarks
+
+lock: ## write requirements.lock anew (needs uv, which filterbed itself does not)
+	@{ sed -n '/^#/p' requirements.lock; uv pip compile pyproject.toml bin/build.txt --extra dev \
+	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet; \
+	} >requirements.lock.new && mv requirements.lock.new requirements.lock
+
+clean: ## remove what was made here: .venv, runs, caches
+	rm -rf .venv runs build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache benchmarks/latest.json benchmarks/build
