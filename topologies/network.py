@@ -55,6 +55,19 @@ class _Shell(MininetNode):  # type: ignore[misc]
         self._nest = nest
         super().__init__(name, inNamespace=nest is None, **params)
 
+    def startShell(self, mnopts: str | None = None) -> None:
+        """Start the shell; then have interfaces made later skip duplicate address detection.
+
+        Mininet brings an interface up as it makes it, and a router whose link-local address is
+        still tentative asks for no neighbours: the first second of IPv6 would be lost.
+        """
+        super().startShell(mnopts)
+        said = self.cmd(
+            "cd /proc/sys/net/ipv6/conf/default; echo 0 > accept_dad; echo 0 > dad_transmits; cd /"
+        )
+        if said.strip():
+            raise NetworkError(f"{self.name}: {said.strip()}")
+
     def _popen(self, cmd: list[str], **params: Any) -> Any:
         if self._nest is not None and self.shell is None:
             params["preexec_fn"] = self._nest
@@ -72,7 +85,7 @@ class _Link(MininetLink):  # type: ignore[misc]
     _numbers = count(10)
 
     @classmethod
-    def makeIntfPair(  # noqa: N802 - Mininet's name
+    def makeIntfPair(
         cls,
         intfname1: str,
         intfname2: str,
@@ -80,7 +93,7 @@ class _Link(MininetLink):  # type: ignore[misc]
         addr2: str | None = None,
         node1: Any = None,
         node2: Any = None,
-        deleteIntfs: bool = True,  # noqa: N803 - Mininet's name
+        deleteIntfs: bool = True,
     ) -> None:
         said = node1.cmd(
             f"ip link add name {intfname1} index {next(cls._numbers)} type veth "
@@ -116,7 +129,7 @@ class Network:
 
     def popen(self, node: str, argv: Sequence[str], **params: Any) -> subprocess.Popen[bytes]:
         """Start a program on a node, as the sandbox's own user; `params` are Popen's."""
-        process = subprocess.Popen(["mnexec", "-a", str(self.pid(node)), *argv], **params)  # noqa: S603, S607
+        process = subprocess.Popen(["mnexec", "-a", str(self.pid(node)), *argv], **params)
         self._processes.append(process)
         return process
 
@@ -197,9 +210,6 @@ def _links_up(plan: Plan, node: str) -> str:
         lines.append(
             f"ethtool -K {interface} tso off gso off gro off tx off rx off >/dev/null 2>&1 || true"
         )
-        # Without a link-local address a router cannot ask for neighbours: no second for DAD.
-        lines.append(f"echo 0 > /proc/sys/net/ipv6/conf/{interface}/accept_dad")
-        lines.append(f"echo 0 > /proc/sys/net/ipv6/conf/{interface}/dad_transmits")
         lines.append(f"ip link set {interface} up")
     return "\n".join(lines)
 
@@ -234,8 +244,8 @@ def _nodad(address: str) -> str:
 
 
 def _start(pid: int, script: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603
-        ["mnexec", "-a", str(pid), "bash", "-e", "-c", script],  # noqa: S607
+    return subprocess.Popen(
+        ["mnexec", "-a", str(pid), "bash", "-e", "-c", script],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -86,7 +86,7 @@ def _lay_out(keep: list[str], write: list[str]) -> None:
     for path in ("/proc", *view.PRIVATE, *write):
         if os.path.ismount(path):
             kernel.set_read_only(path, False)
-    os.environ["TMPDIR"] = "/tmp"  # noqa: S108 - the sandbox's own
+    os.environ["TMPDIR"] = "/tmp"
 
 
 def _init(watch: int, main: Callable[[], int]) -> int:

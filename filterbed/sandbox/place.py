@@ -14,7 +14,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
@@ -24,6 +24,12 @@ from filterbed.sandbox.kernel import Clone, Mount
 
 NESTED = Clone.NEWUSER | Clone.NEWNET | Clone.NEWNS | Clone.NEWUTS | Clone.NEWIPC
 FILES = "/run/filterbed"
+_JOINED = {
+    "user": Clone.NEWUSER,
+    "net": Clone.NEWNET,
+    "uts": Clone.NEWUTS,
+    "ipc": Clone.NEWIPC,
+}
 CANNOT_RUN, NOT_FOUND, OWN_FAILURE = 126, 127, 125
 
 
@@ -87,7 +93,7 @@ def spawn(
     os.write(fd, json.dumps(order).encode())
     os.lseek(fd, 0, os.SEEK_SET)
     try:
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             [sys.executable, "-P", "-m", "filterbed.sandbox.place", str(fd)],
             stdin=stdin,
             stdout=stdout,
@@ -153,8 +159,8 @@ def _see(place: Place) -> None:
             file.write(content)
         os.chmod(f"{FILES}/{name}", 0o644)
     view.replace({path: f"{FILES}/{name}" for path, name in place.replaced.items()})
-    os.makedirs("/tmp/home", exist_ok=True)  # noqa: S108
-    os.chmod("/tmp/home", 0o1777)  # noqa: S108
+    os.makedirs("/tmp/home", exist_ok=True)
+    os.chmod("/tmp/home", 0o1777)
     for directory in ("/run", *place.covered):
         if os.path.ismount(directory):
             kernel.set_read_only(directory, True)
@@ -195,7 +201,7 @@ def _become(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> None:
             os.chdir(cwd)
         except OSError:
             os.chdir(env.get("HOME", "/"))
-        os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606
+        os.execvpe(argv[0], list(argv), dict(env))
     except FileNotFoundError:
         print(f"filterbed: {argv[0]}: command not found", file=sys.stderr)
         status = NOT_FOUND

@@ -14,7 +14,7 @@ from pathlib import Path
 from filterbed.sandbox.kernel import Mount, mount
 
 #: Directories every sandbox has for itself.
-PRIVATE = ("/run", "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - they are what we cover
+PRIVATE = ("/run", "/tmp", "/var/tmp", "/dev/shm")
 _TMPFS_SIZE = "size=1g"
 
 
