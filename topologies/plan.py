@@ -96,8 +96,14 @@ class Plan:
         """
         mark = ":" if version == 6 else "."
         own = [a for a in self.node(name).addresses if mark in a]
-        own += [a for link in self.links for end in link.ends if end.node == name
-                for a in end.addresses if mark in a]
+        own += [
+            a
+            for link in self.links
+            for end in link.ends
+            if end.node == name
+            for a in end.addresses
+            if mark in a
+        ]
         if not own:
             raise KeyError(f"host {name!r} has no IPv{version} address")
         return own[0].partition("/")[0]

@@ -1,4 +1,4 @@
-"""Turn words for places into prefixes: "shanghai", "telecom", "shanghai/telecom", "CN", "inside"."""
+"""Turn words for places into prefixes: "shanghai", "telecom", "shanghai/telecom", "CN"."""
 
 from __future__ import annotations
 
