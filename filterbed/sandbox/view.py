@@ -55,14 +55,20 @@ def hide(paths: Iterable[str]) -> None:
 
 
 def replace(files: Mapping[str, str]) -> None:
-    """Show other files (values: where they are) at these paths; a missing path is passed over."""
+    """Show other files (values: where they are) at these paths, through links.
+
+    A path whose end is not there is made where that is possible (a link into a covered /run) and
+    left out where it is not.
+    """
     for path, source in files.items():
         target = os.path.realpath(path)
-        if os.path.exists(target):
-            mount(source, target, flags=Mount.BIND)
-        elif os.access(os.path.dirname(target), os.W_OK) and os.path.isdir(os.path.dirname(target)):
-            Path(target).touch()
-            mount(source, target, flags=Mount.BIND)
+        if not os.path.exists(target):
+            try:
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                Path(target).touch()
+            except OSError:
+                continue
+        mount(source, target, flags=Mount.BIND)
 
 
 def _under(path: str, directory: str) -> bool:

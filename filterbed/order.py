@@ -1,0 +1,63 @@
+"""What the runner asks of the stage inside the sandbox, and the files both know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from scenarios.model import Scenario
+
+#: The probe that needs no command: it comes with the testbed.
+BUILT_IN: Mapping[str, tuple[str, ...]] = {
+    "webcheck": ("-P", "-m", "filterbed.probe.webcheck"),
+}
+OUTPUT_LIMIT = 16 * 2**20  # bytes of a tool's output that are kept, by contract
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A tool under test: what it is called and how it is started."""
+
+    name: str
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One sandbox's work.
+
+    Args:
+        mode: "run" (passes and tools) or "exec" (one command on one host).
+        directory: the run directory; the sandbox may write there and nowhere else on the host.
+        policies: policy document by censor, durations resolved and divided by the clock rate.
+        vantages, targets: those asked for, in declared order.
+        idle: the censors are never made active.
+        capture: whether the wire is recorded on both sides of every box.
+        timeout: seconds a tool may take at one vantage.
+        env, cwd: of the command line, for tools.
+        keep: paths tools need although they lie under a home or a temporary directory.
+        hidden: paths no tool may see.
+        covered: directories (homes) that are empty for tools but for `keep`.
+        host, argv: for "exec".
+    """
+
+    mode: Literal["run", "exec"]
+    scenario: Scenario
+    directory: str
+    policies: Mapping[str, Mapping[str, object]]
+    vantages: tuple[str, ...]
+    targets: tuple[str, ...]
+    seed: int = 0
+    clock_rate: float = 1.0
+    idle: bool = False
+    capture: bool = True
+    timeout: float = 120.0
+    probes: tuple[Probe, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = "/"
+    keep: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    covered: tuple[str, ...] = ()
+    host: str = ""
+    argv: tuple[str, ...] = ()

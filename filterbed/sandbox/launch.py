@@ -1,0 +1,104 @@
+"""Start a sandbox from outside, follow what it says, and end it.
+
+The order goes in pickled through a file of its own; what the stage says comes back as lines of
+JSON. The sandbox ends when the stage does, when `Sandbox.end` is called, and when this process
+dies, however it dies. Must be called from the main thread: the kernel ties the sandbox's life to
+the thread that started it (prctl(2), PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any
+
+from filterbed.order import Order
+from filterbed.sandbox import init, kernel
+
+
+class Sandbox:
+    """A running sandbox; `lines` yields what its stage says until it ends."""
+
+    def __init__(
+        self,
+        order: Order,
+        *,
+        write: Sequence[str],
+        stdin: int | IO[Any] | None = subprocess.DEVNULL,
+        stdout: int | IO[Any] | None = None,
+        stderr: int | IO[Any] | None = None,
+    ) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("a sandbox must be started from the main thread")
+        orders = os.memfd_create("order")
+        os.write(orders, pickle.dumps(order))
+        os.lseek(orders, 0, os.SEEK_SET)
+        watch_read, self._watch = os.pipe()
+        say_read, say_write = os.pipe()
+        argv = [sys.executable, "-P", "-m", "filterbed.sandbox.launch"]
+        fds = (orders, watch_read, say_write)
+        numbers = [str(fd) for fd in fds]
+        self.process = subprocess.Popen(
+            [*argv, str(os.getpid()), *numbers, json.dumps([list(order.keep), list(write)])],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=fds,
+            start_new_session=True,
+        )
+        for fd in fds:
+            os.close(fd)
+        self._say = os.fdopen(say_read, "r", encoding="utf-8")
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Yield each thing the stage says, as it says it."""
+        for line in self._say:
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+    def end(self) -> int:
+        """End the sandbox if it still runs; return its exit status."""
+        if self._watch >= 0:
+            os.close(self._watch)
+            self._watch = -1
+        try:
+            status = self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        self._say.close()
+        return status
+
+    def wait(self) -> int:
+        """Wait for the stage to end by itself; return its exit status."""
+        status = self.process.wait()
+        self.end()
+        return status
+
+
+def _main(arguments: Sequence[str]) -> int:
+    kernel.die_with_parent()
+    parent, orders, watch, say = (int(a) for a in arguments[:4])
+    if os.getppid() != parent:
+        return 130  # the runner died before the kernel was told
+    keep, write = json.loads(arguments[4])
+
+    def stage() -> int:
+        from filterbed.stage import main
+
+        os.close(watch)
+        with os.fdopen(orders, "rb") as file:
+            order: Order = pickle.load(file)  # noqa: S301 - written by our own runner
+        run: Callable[[Order, int], int] = main.main
+        return run(order, say)
+
+    return init.enter(watch, stage, keep=keep, write=write)
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

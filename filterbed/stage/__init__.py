@@ -1,0 +1,1 @@
+"""What happens inside the sandbox: stand a scenario up, run its passes, take it down."""

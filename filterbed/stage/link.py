@@ -1,0 +1,107 @@
+"""Measure what the links achieve, before a run relies on it."""
+
+from __future__ import annotations
+
+import select
+import socket
+import statistics
+import time
+from collections import deque
+from typing import Any
+
+from filterbed.sandbox.netns import socket_in
+from topologies.network import Network
+from topologies.plan import Plan
+
+ROUNDS = 5
+_WAIT_SECONDS = 2.0
+#: Less than this share of the stated delay means that the delay is not there.
+ENOUGH = 0.9
+
+
+def measure(network: Network, vantages: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Send datagrams from each vantage to the control host and back; return the round trips.
+
+    Returns one object per vantage: `from`, `to`, `stated` and `measured` (median), `least`, `most`
+    (seconds, round trip), `lost` (of `sent`). The first datagram, which also resolves
+    neighbours, is not counted.
+    """
+    plan = network.plan
+    server = socket_in(network.pid("control"), socket.AF_INET, socket.SOCK_DGRAM)
+    with server:
+        server.bind((plan.primary("control"), 0))
+        return [_one(network, plan, vantage, server) for vantage in vantages]
+
+
+def problems(links: list[dict[str, Any]]) -> list[str]:
+    """Say where the achieved delay is not what the plan states."""
+    found = []
+    for link in links:
+        where = f"link {link['from']} - {link['to']}"
+        if link["lost"]:
+            found.append(f"{where}: {link['lost']} of {link['sent']} datagrams were lost")
+        elif link["measured"] < ENOUGH * link["stated"]:
+            found.append(
+                f"{where}: a round trip takes {link['measured'] * 1e3:.2f} ms, "
+                f"the plan states {link['stated'] * 1e3:g} ms"
+            )
+    return found
+
+
+def _one(network: Network, plan: Plan, vantage: str, server: socket.socket) -> dict[str, Any]:
+    times: list[float] = []
+    lost = 0
+    with socket_in(network.pid(vantage), socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(server.getsockname())
+        for number in range(ROUNDS + 1):
+            seconds = _round_trip(client, server, bytes([number]))
+            if number == 0:
+                continue
+            if seconds is None:
+                lost += 1
+            else:
+                times.append(seconds)
+    return {
+        "from": vantage,
+        "to": "control",
+        "stated": round_trip(plan, vantage, "control"),
+        "measured": statistics.median(times) if times else None,
+        "least": min(times, default=None),
+        "most": max(times, default=None),
+        "sent": ROUNDS,
+        "lost": lost,
+    }
+
+
+def _round_trip(client: socket.socket, server: socket.socket, data: bytes) -> float | None:
+    start = time.perf_counter()
+    client.send(data)
+    while select.select([server], [], [], _WAIT_SECONDS)[0]:
+        found, sender = server.recvfrom(64)
+        if found == data:
+            server.sendto(found, sender)
+            break
+    else:
+        return None
+    while select.select([client], [], [], _WAIT_SECONDS)[0]:
+        if client.recv(64) == data:
+            return time.perf_counter() - start
+    return None
+
+
+def round_trip(plan: Plan, one: str, other: str) -> float:
+    """Return the round trip the plan states between two nodes: twice the delays on the way."""
+    neighbours: dict[str, list[tuple[str, float]]] = {}
+    for link in plan.links:
+        a, b = (end.node for end in link.ends)
+        neighbours.setdefault(a, []).append((b, link.delay))
+        neighbours.setdefault(b, []).append((a, link.delay))
+    delays = {one: 0.0}
+    queue = deque([one])
+    while queue:
+        node = queue.popleft()
+        for neighbour, delay in neighbours.get(node, []):
+            if neighbour not in delays:
+                delays[neighbour] = delays[node] + delay
+                queue.append(neighbour)
+    return 2 * delays[other]
