@@ -124,6 +124,11 @@ class Packet:
         return self.end - self.data_offset
 
     @property
+    def segment(self) -> bytes:
+        """Return a copy of the transport's header and payload."""
+        return self.data[self.header_length : self.end]
+
+    @property
     def key(self) -> Key:
         """Return the flow's key: see `key`."""
         return key(self)
@@ -151,7 +156,7 @@ class Packet:
                 return False
         if self.truncated or self.fragment or self.more_fragments:
             return None
-        segment = self.data[self.header_length : self.end]
+        segment = self.segment
         if self.protocol == Protocol.ICMP:
             return not checksum(segment)
         if self.protocol == _UDP and segment[6:8] == b"\0\0":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
 from typing import Final, Literal
 
 #: Which copy of a byte counts when two segments disagree about it.
@@ -14,6 +15,8 @@ LIMIT: Final = 16_384
 #: How many islands of bytes ahead of a gap are remembered.
 ISLANDS: Final = 64
 
+_start = itemgetter(0)
+_stop = itemgetter(1)
 _SPACE: Final = 1 << 32
 _HALF: Final = 1 << 31
 
@@ -60,7 +63,7 @@ class Stream:
         self.data = bytearray()
         self.overflowed = False
         self._end: int | None = None
-        self._ahead: bytearray | None = None  # bytes beyond a gap, at their place in the stream
+        self._ahead = bytearray()  # bytes beyond a gap, at their place in the stream
         self._islands: list[tuple[int, int]] = []  # where they are: sorted, apart, not touching
 
     @property
@@ -95,7 +98,12 @@ class Stream:
         if not payload:
             return None
         data = self.data
-        if offset == len(data) and not self._islands and offset + len(payload) < self.limit:
+        if (
+            offset == len(data)
+            and offset + len(payload) < self.limit
+            and not self._islands
+            and not self.overflowed
+        ):
             data += payload
             return payload
         return self._place(offset, payload)
@@ -137,40 +145,36 @@ class Stream:
 
     def _store(self, start: int, stop: int, piece: bytes) -> None:
         """Remember bytes beyond a gap, and join the islands they touch."""
-        if self._ahead is None:
-            self._ahead = bytearray()
         ahead = self._ahead
         if len(ahead) < stop:
             ahead += bytes(stop - len(ahead))
         islands = self._islands
-        first = bisect_left(islands, start, key=lambda island: island[1])
-        last = first
-        kept = []
-        while last < len(islands) and islands[last][0] <= stop:
-            kept.append((*islands[last], bytes(ahead[slice(*islands[last])])))
-            last += 1
-        ahead[start:stop] = piece
+        first = bisect_left(islands, start, key=_stop)
+        last = bisect_right(islands, stop, key=_start)
+        touched = islands[first:last]
+        earlier = []
         if self.overlap == "first":
-            for low, high, old in kept:
-                ahead[low:high] = old
-        if kept:
-            start = min(start, kept[0][0])
-            stop = max(stop, kept[-1][1])
+            for low, high in touched:
+                low, high = max(low, start), min(high, stop)
+                earlier.append((low, high, ahead[low:high]))
+        ahead[start:stop] = piece
+        for low, high, old in earlier:
+            ahead[low:high] = old
+        if touched:
+            start = min(start, touched[0][0])
+            stop = max(stop, touched[-1][1])
         islands[first:last] = [(start, stop)]
 
     def _advance(self) -> None:
         """Move the first island into `data` if it has been reached; bound how many are left."""
         islands = self._islands
-        ahead = self._ahead
-        if islands and ahead is not None and islands[0][0] <= len(self.data):
+        if islands[0][0] <= len(self.data):
             _, stop = islands.pop(0)
-            self.data += ahead[len(self.data) : stop]
+            self.data += self._ahead[len(self.data) : stop]
         if len(islands) > ISLANDS:
             self._give_up()
-        elif not islands:
-            self._ahead = None
 
     def _give_up(self) -> None:
         self.overflowed = True
-        self._ahead = None
+        self._ahead = bytearray()
         self._islands = []

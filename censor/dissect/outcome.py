@@ -1,0 +1,19 @@
+"""What a dissector can say when it has no message to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """So far it could be this protocol; at least `need` more bytes must come to tell."""
+
+    need: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """It is not this protocol, whatever may follow, and this is why."""
+
+    reason: str

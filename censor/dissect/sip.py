@@ -1,0 +1,211 @@
+"""Read the head of a SIP request or response, from a datagram or a stream."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from censor.dissect.head import (
+    LIMIT,
+    TOKEN,
+    Head,
+    Headers,
+    number,
+    read_head,
+    skip_blank,
+    split_host,
+    split_line,
+)
+from censor.dissect.outcome import Foreign, Incomplete
+
+_METHOD = re.compile(TOKEN + rb"{1,32}(?:[ \t]|\Z)")
+_STATUS_START = b"SIP/2.0 "
+_STATUS = re.compile(r"SIP/2\.0[ \t]+([1-6][0-9][0-9])(?:[ \t]+(.*))?\r?\Z", re.IGNORECASE)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+_BRACKETED = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|[^\"<])*<([^>]*)>")
+_CSEQ = re.compile(r"([0-9]+)[ \t]+(\S+)")
+
+#: Port numbers end here; so does what Content-Length may sensibly say of one message.
+_PORTS: Final = 65_535
+_LENGTHS: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class NotSip(Foreign):
+    """Neither a request nor a response of SIP/2.0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uri:
+    """A SIP, SIPS or tel URI; `text` as it came. Of "tel:" the user is the number.
+
+    user, host, port: None where there is none. Scheme and host are lower-case.
+    Source: RFC 3261 section 19.1, RFC 3966.
+    """
+
+    text: str
+    scheme: str
+    user: str | None
+    host: str | None
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What requests and responses share.
+
+    sender, recipient: the URIs of From and To, None where there is none to read. via: the topmost.
+    content_length: None if it is not said, or no number. body: offset of the body.
+    complete: the whole head was there.
+    """
+
+    call_id: str | None
+    cseq: int | None
+    cseq_method: str | None
+    sender: Uri | None
+    recipient: Uri | None
+    via: str | None
+    user_agent: str | None
+    content_type: str | None
+    content_length: int | None
+    headers: Headers
+    body: int
+    complete: bool
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header by its long, lower-case name."""
+        return next((value for key, value in self.headers if _long(key) == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Message):
+    """A request; `uri` is whom it is for."""
+
+    method: str
+    uri: Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Response(Message):
+    """A response, 100 to 699."""
+
+    status: int
+    reason: str
+
+
+#: Compact header names. Source: RFC 3261 section 7.3.3.
+_COMPACT: Final = {
+    "i": "call-id",
+    "m": "contact",
+    "e": "content-encoding",
+    "l": "content-length",
+    "c": "content-type",
+    "f": "from",
+    "s": "subject",
+    "k": "supported",
+    "t": "to",
+    "v": "via",
+}
+
+
+def dissect(
+    payload: bytes, *, partial: bool = False, limit: int = LIMIT
+) -> Request | Response | Incomplete | NotSip:
+    """Read the first message of a datagram or a stream.
+
+    `partial`: take a head that has not ended yet as far as its lines go.
+
+    Limits: a method over 32 bytes is not SIP, nor is a head over `limit`. Header values are not
+        unescaped; of a list in one header only Via's first element is told apart.
+    Source: RFC 3261 sections 7, 7.3.1 (folding), 7.5 (empty lines first), 18.3 (Content-Length).
+    """
+    start = skip_blank(payload)
+    if start > limit:
+        return NotSip(f"{start} bytes of empty lines before any message")
+    opening = payload[start : start + len(_STATUS_START)].upper()
+    status = bool(opening) and _STATUS_START.startswith(opening)
+    if not opening:
+        return Incomplete()
+    if not status and not _METHOD.match(payload, start):
+        return NotSip("begins with neither a method nor SIP/2.0")
+    stop = payload.find(b"\n", start, start + limit)
+    if stop >= 0:
+        line = _status(payload[start:stop]) if status else _request(payload[start:stop])
+        if line is None:
+            return NotSip("the first line is neither a request's nor a status")
+        head = read_head(payload, start, limit, partial=partial)
+        if head is not None:
+            return _message(line, head)
+    if len(payload) - start >= limit:
+        return NotSip(f"head of more than {limit} bytes")
+    return Incomplete()
+
+
+def _request(line: bytes) -> tuple[str, Uri] | None:
+    words = split_line(line)
+    if words is None or words[2].upper() != "SIP/2.0":
+        return None
+    return words[0], read_uri(words[1])
+
+
+def _status(line: bytes) -> tuple[int, str] | None:
+    found = _STATUS.match(line.decode("latin-1").rstrip("\r"))
+    return None if found is None else (int(found[1]), found[2] or "")
+
+
+def _message(line: tuple[str, Uri] | tuple[int, str], head: Head) -> Request | Response:
+    first: dict[str, str] = {}
+    for name, value in head.headers:
+        first.setdefault(_long(name), value)
+    cseq = _CSEQ.match(first.get("cseq", ""))
+    via = first.get("via")
+    shared = (
+        first.get("call-id"),
+        number(cseq[1], (1 << 32) - 1) if cseq else None,
+        cseq[2] if cseq else None,
+        _address(first.get("from")),
+        _address(first.get("to")),
+        None if via is None else via.partition(",")[0].rstrip(" \t"),
+        first.get("user-agent"),
+        first.get("content-type"),
+        number(first.get("content-length"), _LENGTHS),
+        head.headers,
+        head.end,
+        head.complete,
+    )
+    match line:
+        case (int(status), str(reason)):
+            return Response(*shared, status, reason)
+        case (str(method), Uri() as uri):
+            return Request(*shared, method, uri)
+    assert_never(line)
+
+
+def read_uri(text: str) -> Uri:
+    """Read a URI as far as it can be read; one without a scheme has the scheme ""."""
+    found = _SCHEME.match(text)
+    if found is None:
+        return Uri(text, "", None, None, None)
+    scheme = found[1].lower()
+    rest = text[found.end() :]
+    if scheme == "tel":
+        return Uri(text, scheme, rest.partition(";")[0] or None, None, None)
+    user, at, place = rest.rpartition("@") if "@" in rest else ("", "", rest)
+    host, port = split_host(re.split("[;?]", place, maxsplit=1)[0])
+    return Uri(text, scheme, user.partition(":")[0] if at else None, host, port)
+
+
+def _address(value: str | None) -> Uri | None:
+    """Read the URI of a From or To: "Name" <uri>;tag=... or uri;tag=..."""
+    if value is None:
+        return None
+    found = _BRACKETED.match(value)
+    uri = read_uri(found[1] if found else value.partition(";")[0].strip())
+    return uri if uri.scheme else None
+
+
+def _long(name: str) -> str:
+    """Return a header's long, lower-case name."""
+    lower = name.lower()
+    return _COMPACT.get(lower, lower)
