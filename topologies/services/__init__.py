@@ -1,0 +1,83 @@
+"""Stand up the servers of a network: which programs serve what, and where they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from topologies.plan import Plan
+from topologies.service import Service, Web
+from topologies.services import firewall, nginx, nsd, unbound
+from topologies.services.certificate import Authority
+from topologies.services.program import Program
+from topologies.services.standing import START_LIMIT, Dead, Spawn, Standing
+
+__all__ = ["Dead", "Spawn", "Standing", "programs", "stand"]
+
+#: The node that holds the authoritative server, in every topology.
+AUTHORITATIVE = "auth"
+WEB_PORTS = (80, 443)
+
+
+def stand(
+    plan: Plan,
+    services: Sequence[Service],
+    dns: Mapping[str, Sequence[str]],
+    *,
+    workdir: Path,
+    spawn: Spawn,
+    namespace: Callable[[str], str],
+    limit: float = START_LIMIT,
+) -> Standing:
+    """Start every server of a network and return when each one answers.
+
+    Args:
+        dns: the whole zone, name -> addresses; an empty tuple makes a name without addresses.
+        workdir: a private directory; configurations lie in it, logs in its `logs/`.
+        spawn: starts a program on a node (`Network.popen`).
+        namespace: node -> the path of its network namespace, such as /proc/PID/ns/net.
+        limit: seconds until a server that has not answered is a failure.
+    Raises: ServiceError naming the first server that is not ready, its command and its log's
+        end; MachineError where a program is not installed. Nothing is left running then.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    authority = Authority()
+    standing = Standing(workdir, spawn, namespace)
+    standing.ca.write_bytes(authority.pem)
+    try:
+        standing.start(programs(plan, services, dns, authority, workdir), limit=limit)
+    except BaseException:
+        standing.stop()
+        raise
+    return standing
+
+
+def programs(
+    plan: Plan,
+    services: Sequence[Service],
+    dns: Mapping[str, Sequence[str]],
+    authority: Authority,
+    workdir: Path,
+) -> tuple[Program, ...]:
+    """List the programs that a network's services need; nothing is started or written."""
+    upstream = plan.primary(AUTHORITATIVE)
+    found = [nsd.program(AUTHORITATIVE, _held(plan, AUTHORITATIVE), dns, workdir)]
+    for node in plan.nodes:
+        if node.role == "resolver":
+            found.append(unbound.program(node.name, _held(plan, node.name), upstream, workdir))
+    for name in dict.fromkeys(service.node for service in services):
+        here = [service for service in services if service.node == name]
+        web = nginx.program(name, [s for s in here if isinstance(s, Web)], authority, workdir)
+        found += [web] if web else []
+        closed = [
+            (address, "tcp", WEB_PORTS)
+            for service in here
+            if isinstance(service, Web) and service.manner == "silent"
+            for address in service.addresses
+        ]
+        found += [firewall.program(name, closed, workdir)] if closed else []
+    return tuple(found)
+
+
+def _held(plan: Plan, node: str) -> tuple[str, ...]:
+    return tuple(address.partition("/")[0] for address in plan.node(node).addresses)

@@ -1,0 +1,165 @@
+"""Run the web servers of one host: nginx with a virtual host for each web service.
+
+The first service of an address is what clients get that ask it for an unknown name, or for none.
+Source: nginx documentation, ngx_http_core, geo, rewrite and ssl modules, 1.22.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from topologies.service import Geo, Web
+from topologies.services.certificate import Authority
+from topologies.services.program import Program, Ready, binary
+
+#: nginx refuses a configuration word above 4 KiB, and a page is one.
+PAGE_LIMIT = 3000
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+#: Words a page is filled with, so that two pages never have the same length or text.
+FILL = (
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "the",
+    "lazy",
+    "dog",
+    "while",
+    "seven",
+    "wizards",
+    "pack",
+    "their",
+    "bags",
+)
+
+
+def program(
+    node: str, services: Sequence[Web], authority: Authority, workdir: Path
+) -> Program | None:
+    """Serve what listens among the services; None where nothing does."""
+    open_ = [service for service in services if service.manner != "refused"]
+    if not open_:
+        return None
+    home = workdir / f"{node}-nginx"
+    config = home / "nginx.conf"
+    files: dict[Path, str | bytes] = {config: configuration(open_, home)}
+    for service in open_:
+        pair = authority.issue(service.names, service.addresses, service.certificate)
+        files[home / f"{service.id}.pem"] = pair.certificate
+        files[home / f"{service.id}.key"] = pair.key
+    audible = {a: None for s in open_ if s.manner != "silent" for a in s.addresses}
+    return Program(
+        id=f"{node}-nginx",
+        node=node,
+        argv=(binary("nginx", "nginx-light"), "-p", str(home), "-c", str(config), "-e", "stderr"),
+        files=files,
+        ready=tuple(Ready("tcp", address, port) for address in audible for port in (80, 443)),
+    )
+
+
+def page(title: str, key: str) -> str:
+    """Write a page: its title, and text that only `key` decides, from 600 to 2,400 characters."""
+    digest = hashlib.sha256(key.encode()).digest()
+    length = 600 + int.from_bytes(digest[:2], "big") % 1800
+    words: list[str] = []
+    while sum(map(len, words)) < length:
+        words.append(FILL[digest[len(words) % 32] % len(FILL)])
+    safe = _literal(html.escape(title))
+    body = f"<h1>{safe}</h1><p>{' '.join(words)}</p>"
+    return f"<!DOCTYPE html><html><head><title>{safe}</title></head><body>{body}</body></html>"
+
+
+def _literal(text: str) -> str:
+    """Keep nginx from reading variables, quotes and escapes in a page."""
+    signs = {"$": "&#36;", "'": "&#39;", "\\": "&#92;", "\n": " "}
+    return "".join(signs.get(sign, sign) for sign in text)[:PAGE_LIMIT]
+
+
+def configuration(services: Sequence[Web], home: Path) -> str:
+    """Write nginx.conf; everything it writes lies in `home`, its log is its standard error."""
+    temporary = "\n".join(f"  {kind}_temp_path {home}/{kind};" for kind in TEMPORARY)
+    geo = "\n".join(_geo(service) for service in services if service.geo)
+    first: set[str] = set()
+    servers = "\n".join(_server(service, home, first) for service in services)
+    return f"""user root;
+worker_processes 1;
+daemon off;
+pid {home}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 1024; }}
+http {{
+  access_log {home}/access.log;
+{temporary}
+  default_type "text/html; charset=utf-8";
+  server_tokens off;
+  server_names_hash_bucket_size 256;
+  reset_timedout_connection on;
+  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_session_cache off;
+  ssl_session_tickets off;
+  absolute_redirect on;
+{geo}
+{servers}
+}}
+"""
+
+
+def _geo(service: Web) -> str:
+    """Number the treatments of a service's clients by prefix: 0 none, 1 the first, and so on."""
+    lines = [
+        f"    {prefix} {number};"
+        for number, geo in enumerate(service.geo, start=1)
+        for prefix in geo.prefixes
+    ]
+    inner = "\n".join(["    default 0;", *dict.fromkeys(lines)])
+    return f"  geo ${_variable(service)} {{\n{inner}\n  }}"
+
+
+def _variable(service: Web) -> str:
+    return "geo_" + hashlib.sha256(service.id.encode()).hexdigest()[:12]
+
+
+def _server(service: Web, home: Path, first: set[str]) -> str:
+    lines = [*_listen(service.addresses, first), *_names(service)]
+    lines.append(f"    ssl_certificate {home}/{service.id}.pem;")
+    lines.append(f"    ssl_certificate_key {home}/{service.id}.key;")
+    for number, geo in enumerate(service.geo, start=1):
+        answer = _answer(geo.status, geo.location, _geo_title(geo), service.id)
+        lines.append(f"    if (${_variable(service)} = {number}) {{ {answer} }}")
+    title = service.title or f"{service.id} {service.names[0] if service.names else ''}".strip()
+    if service.manner == "reset":
+        lines.append("    return 444;")
+    else:
+        lines.append(f"    {_answer(service.status, service.location, title, service.id)}")
+    inner = "\n".join(lines)
+    return f"  server {{\n{inner}\n  }}"
+
+
+def _geo_title(geo: Geo) -> str:
+    return f"Not available where you are ({geo.status})"
+
+
+def _listen(addresses: Iterable[str], first: set[str]) -> Iterable[str]:
+    for address in addresses:
+        bracketed = f"[{address}]" if ":" in address else address
+        default = "" if address in first else " default_server"
+        first.add(address)
+        yield f"    listen {bracketed}:80{default};"
+        yield f"    listen {bracketed}:443 ssl{default};"
+
+
+def _names(service: Web) -> Iterable[str]:
+    if service.names:
+        yield f"    server_name {' '.join(name.lower().rstrip('.') for name in service.names)};"
+
+
+def _answer(status: int, location: str | None, title: str, key: str) -> str:
+    if location is not None:
+        target = location if "://" in location else f"http://{location}/"
+        return f"return {status} '{_literal(target)}';"
+    return f"return {status} '{page(title, key)}';"
