@@ -1,0 +1,257 @@
+"""Measure targets as plainly as possible, and say only what happened.
+
+`python -P -m filterbed.probe.measure` reads JSON lines of targets and writes JSON lines of
+measurements, in the order they finish. The form is in docs/design.md, "Measurements".
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any
+
+from filterbed.probe import call, resolve, sip, tls, web
+from filterbed.probe.address import endpoint, family, literal
+from filterbed.probe.errors import ProbeError
+from filterbed.probe.stream import Flow, Row, Stream, connect_all, elapsed, note, outcome
+from filterbed.probe.target import Url, check, url
+
+#: Above one second, so that the kernel has repeated a lost SYN once.
+TIMEOUT = 1.5
+CONCURRENCY = 16
+
+
+@dataclass(slots=True)
+class Run:
+    """One measurement in the making."""
+
+    target: Mapping[str, Any]
+    timeout: float
+    resolver: str | None
+    row: Row
+    flows: list[Flow] = field(default_factory=list)
+
+
+def measure(target: Any, *, timeout: float = TIMEOUT, resolver: str | None = None) -> Row:
+    """Measure one target.
+
+    Args:
+        timeout: seconds for each step (a DNS answer, a connection, a handshake, a page, a
+            registration), so that a measurement whose every step fails takes one of them.
+        resolver: the DNS server's address; None takes the system's.
+    Raises: TargetError for a target that is none, MachineError when this machine lacks something.
+    """
+    target = check(target)
+    row: Row = {"target": target.get("target", ""), "kind": target["kind"], "t_start": time.time()}
+    row |= {"t_end": 0.0, "flows": [], "dns": None, "tcp": [], "tls": [], "http": [], "udp": []}
+    row["sip"] = {"register": None, "call": None}
+    run = Run(target, timeout, resolver, row)
+    _KINDS[target["kind"]](run)
+    row["flows"] = run.flows
+    row["t_end"] = time.time()
+    return row
+
+
+def lookup(run: Run, host: str) -> list[str]:
+    """Return a host's addresses as the target wants them found, noting the `dns` part."""
+    if given := run.target.get("addresses"):
+        return list(given)
+    if address := literal(host):
+        return [address]
+    wanted = ["AAAA" if version == 6 else "A" for version in run.target.get("families", [4])]
+    rows = [_ask(run, host, qtype) for qtype in wanted]
+    run.row["dns"] = rows[0] | {"addresses": [a for row in rows for a in row["addresses"]]}
+    if len(rows) > 1:
+        run.row["dns"]["also"] = rows[1:]
+    return list(dict.fromkeys(run.row["dns"]["addresses"]))
+
+
+def _ask(run: Run, name: str, qtype: str) -> Row:
+    return resolve.ask(
+        name,
+        qtype,
+        server=run.resolver,
+        timeout=run.timeout,
+        flows=run.flows,
+        window=float(run.target.get("window", 0.0)),
+    )
+
+
+def _dns(run: Run) -> None:
+    run.row["dns"] = _ask(run, run.target["name"], run.target["qtype"])
+
+
+def _connect(run: Run, host: str, port: int) -> socket.socket | None:
+    """Try every address; keep the first that answered, in the resolver's order."""
+    kept: socket.socket | None = None
+    tried = connect_all(lookup(run, host), port, timeout=run.timeout, flows=run.flows)
+    for sock, row in tried:
+        run.row["tcp"].append(row)
+        if sock is not None and kept is None:
+            kept = sock
+        elif sock is not None:
+            sock.close()
+    return kept
+
+
+def _tcp(run: Run) -> None:
+    if sock := _connect(run, run.target["host"], run.target["port"]):
+        sock.close()
+
+
+def _web(run: Run) -> None:
+    where = url(run.target["url"])
+    sock = _connect(run, where.host, where.port)
+    if sock is None:
+        return
+    stream = Stream(sock, time.monotonic() + run.timeout)
+    try:
+        _page(run, where, stream)
+    finally:
+        stream.close()
+
+
+def _page(run: Run, where: Url, stream: Stream) -> None:
+    address = stream.sock.getpeername()[0]
+    if not where.secure:
+        run.row["http"].append(web.get(stream, where.authority, where.path, address=address)[1])
+        return
+    channel, row = tls.handshake(stream, where.host, verify=True, address=address, port=where.port)
+    run.row["tls"].append(row)
+    if row["error"] is not None:
+        channel = _unverified(run, where, address, row)
+    if channel is None:
+        return
+    channel.stream.deadline = time.monotonic() + run.timeout
+    try:
+        run.row["http"].append(web.get(channel, where.authority, where.path, address=address)[1])
+    finally:
+        channel.close()
+
+
+def _unverified(run: Run, where: Url, address: str, row: Row) -> tls.Secure | None:
+    """Connect again without verification, to see what page a bad certificate leads to."""
+    sock = connect_all([address], where.port, timeout=run.timeout, flows=run.flows)[0][0]
+    if sock is None:
+        return None
+    stream = Stream(sock, time.monotonic() + run.timeout)
+    channel, second = tls.handshake(
+        stream, where.host, verify=False, address=address, port=where.port
+    )
+    row["certificate"] = second.get("certificate")
+    if channel is None:
+        stream.close()
+    return channel
+
+
+def _udp(run: Run) -> None:
+    host, port = run.target["host"], run.target["port"]
+    payload = str(run.target.get("payload", "filterbed\n")).encode()
+    for address in lookup(run, host):
+        run.row["udp"].append(_datagram(run, address, port, payload))
+
+
+def _datagram(run: Run, address: str, port: int, payload: bytes) -> Row:
+    """Send a datagram, once more at half the time-out, and wait for any datagram back."""
+    began = time.monotonic()
+    word = "timeout"
+    with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
+        sock.settimeout(run.timeout / 2)
+        try:
+            sock.connect((address, port))
+            note(run.flows, "udp", sock, address, port)
+            for _ in range(2):
+                sock.send(payload)
+                try:
+                    sock.recv(65535)
+                except TimeoutError:
+                    continue
+                word = "ok"
+                break
+        except OSError as error:
+            word = outcome(error)
+    return {"address": address, "port": port, "outcome": word, "seconds": elapsed(began)}
+
+
+def _sip(run: Run) -> None:
+    host, port = endpoint(run.target["registrar"], sip.PORT)
+    if addresses := lookup(run, host):
+        run.row["sip"]["register"] = sip.register(
+            sip.Account(host, run.target["user"], run.target["password"], addresses[0], port),
+            timeout=run.timeout,
+            flows=run.flows,
+        )
+
+
+def _call(run: Run) -> None:
+    _sip(run)
+    registered = run.row["sip"]["register"]
+    if registered and registered["outcome"] == "ok":
+        host, port = endpoint(run.target["registrar"], sip.PORT)
+        run.row["sip"]["call"] = call.place(
+            sip.Account(
+                host, run.target["user"], run.target["password"], registered["address"], port
+            ),
+            run.target["callee"],
+            seconds=float(run.target.get("seconds", 2.0)),
+            timeout=run.timeout,
+            flows=run.flows,
+        )
+
+
+_KINDS: dict[str, Callable[[Run], None]] = {
+    "web": _web,
+    "dns": _dns,
+    "tcp": _tcp,
+    "udp": _udp,
+    "sip": _sip,
+    "call": _call,
+}
+
+
+def _safe(line: str, timeout: float, resolver: str | None) -> Row:
+    """Measure one input line; what cannot be measured is answered with `error`."""
+    try:
+        target = json.loads(line)
+        return measure(target, timeout=timeout, resolver=resolver)
+    except (ProbeError, ValueError) as error:
+        return {"error": f"{line.strip()[:200]}: {error}"}
+
+
+def measure_lines(
+    lines: Iterable[str], *, timeout: float, resolver: str | None, concurrency: int
+) -> Iterable[Row]:
+    """Measure each line's target, several at once; yield as they finish."""
+    with ThreadPoolExecutor(concurrency) as pool:
+        jobs = [pool.submit(_safe, line, timeout, resolver) for line in lines if line.strip()]
+        for job in as_completed(jobs):
+            yield job.result()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run as a program; exit 1 when a line was no target."""
+    parser = argparse.ArgumentParser(prog="filterbed.probe.measure", description=__doc__)
+    parser.add_argument("--concurrency", type=int, default=CONCURRENCY)
+    parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds for each step")
+    parser.add_argument("--resolver", help="address of the DNS server; the system's by default")
+    options = parser.parse_args(argv)
+    status = 0
+    for row in measure_lines(
+        sys.stdin,
+        timeout=options.timeout,
+        resolver=options.resolver,
+        concurrency=options.concurrency,
+    ):
+        print(json.dumps(row), flush=True)
+        status |= "error" in row
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""Register with a SIP registrar over UDP, with digest authentication.
+
+Wire:    RFC 3261 sections 10 and 17.1.2 (retransmission at 0.5 s, doubling), RFC 2617 digest.
+Limits:  UDP only; no SRV or NAPTR records, no `auth-int`, MD5 and SHA-256.
+
+Every answer is kept, in order of arrival: a forged answer that races the registrar's own shows as
+two that contradict each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from filterbed.probe.address import family, shown
+from filterbed.probe.stream import Flow, Row, elapsed, note, outcome
+
+PORT: Final = 5060
+AGENT: Final = "filterbed-probe"
+T1: Final = 0.5
+_PAIR = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s,]+))')
+_HASHES: Final = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whom to register, and where: `domain` is the registrar as the target names it."""
+
+    domain: str
+    user: str
+    password: str
+    address: str
+    port: int = PORT
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A SIP message's start line and headers (lower-case names, compact forms written out)."""
+
+    start: str
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def code(self) -> int | None:
+        """Return the status code; None for a request."""
+        words = self.start.split(" ", 2)
+        known = len(words) > 1 and words[0] == "SIP/2.0" and re.fullmatch("[1-6][0-9]{2}", words[1])
+        return int(words[1]) if known else None
+
+    @property
+    def method(self) -> str:
+        """Return the method its CSeq names, upper case; empty if none."""
+        return self.headers.get("cseq", "").rpartition(" ")[2].upper()
+
+
+_COMPACT: Final = {"v": "via", "f": "from", "t": "to", "i": "call-id", "l": "content-length"}
+
+
+def parse(data: bytes) -> Message | None:
+    """Read a message; None if it has no start line of SIP."""
+    head, _, body = data.decode("utf-8", "replace").replace("\r\n", "\n").partition("\n\n")
+    start, *lines = head.lstrip("\n").split("\n")
+    if "SIP/2.0" not in start:
+        return None
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        name = name.strip().lower()
+        headers.setdefault(_COMPACT.get(name, name), value.strip())
+    return Message(start.strip(), headers, body)
+
+
+@dataclass(slots=True)
+class _Dialog:
+    account: Account
+    sock: socket.socket
+    local: str
+    port: int
+    call: str = field(default_factory=lambda: secrets.token_hex(12))
+    tag: str = field(default_factory=lambda: secrets.token_hex(6))
+    answers: list[Row] = field(default_factory=list)
+
+
+def register(account: Account, *, timeout: float, flows: list[Flow], window: float = 0.0) -> Row:
+    """Register for 30 s; return the `sip.register` part of a measurement.
+
+    The whole takes at most `timeout` + 0.5 s, so that the default leaves room for the second
+    retransmission. `window` seconds are spent listening for more answers after the last.
+    """
+    began = time.monotonic()
+    row: Row = {"address": account.address, "port": account.port, "outcome": "timeout"}
+    row |= {"code": None, "server": None, "answers": []}
+    with socket.socket(family(account.address), socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect((account.address, account.port))
+            note(flows, "udp", sock, account.address, account.port)
+            dialog = _Dialog(account, sock, *sock.getsockname()[:2])
+            row["answers"] = dialog.answers
+            final = _converse(dialog, began + timeout + T1)
+            if final is not None:
+                row |= {"code": final.code, "server": _server(final)}
+                row["outcome"] = "ok" if (final.code or 0) < 300 else "rejected"
+            row["seconds"] = elapsed(began)
+            if window:
+                _linger(dialog, time.monotonic() + window)
+        except OSError as error:
+            row["outcome"] = outcome(error)
+    row.setdefault("seconds", elapsed(began))
+    return row
+
+
+def _converse(dialog: _Dialog, deadline: float) -> Message | None:
+    """Send REGISTER and, once challenged, REGISTER with credentials; return the final answer."""
+    final = _transact(dialog, 1, "", deadline)
+    if final is not None and final.code in (401, 407):
+        header = _credentials(final, dialog.account)
+        if header:
+            return _transact(dialog, 2, header, deadline)
+    return final
+
+
+def _transact(dialog: _Dialog, number: int, header: str, deadline: float) -> Message | None:
+    wire = _request(dialog, number, header)
+    began, interval = time.monotonic(), T1
+    dialog.sock.send(wire)
+    again = began + interval
+    while (now := time.monotonic()) < deadline:
+        if now >= again:
+            dialog.sock.send(wire)
+            interval *= 2
+            again = now + interval
+        message = _receive(dialog, min(again, deadline), began)
+        if message is None or not message.headers.get("cseq", "").startswith(f"{number} "):
+            continue
+        if (message.code or 0) >= 200:
+            return message
+    return None
+
+
+def _receive(dialog: _Dialog, until: float, began: float) -> Message | None:
+    """Return the next answer of this dialog, noted in `answers`; None when `until` has passed."""
+    dialog.sock.settimeout(max(0.001, until - time.monotonic()))
+    try:
+        message = parse(dialog.sock.recv(65535))
+    except TimeoutError:
+        return None
+    if message is None or message.code is None or message.headers.get("call-id") != dialog.call:
+        return None
+    dialog.answers.append(
+        {
+            "code": message.code,
+            "cseq": message.headers.get("cseq", "").partition(" ")[0],
+            "server": _server(message),
+            "seconds": elapsed(began),
+        }
+    )
+    return message
+
+
+def _linger(dialog: _Dialog, until: float) -> None:
+    began = time.monotonic()
+    while time.monotonic() < until:
+        _receive(dialog, until, began)
+
+
+def _server(message: Message) -> str | None:
+    return message.headers.get("server") or message.headers.get("user-agent")
+
+
+def _request(dialog: _Dialog, number: int, header: str) -> bytes:
+    account, here = dialog.account, f"{shown(dialog.local)}:{dialog.port}"
+    domain = shown(account.domain)
+    lines = [
+        f"REGISTER sip:{domain} SIP/2.0",
+        f"Via: SIP/2.0/UDP {here};rport;branch=z9hG4bK{secrets.token_hex(8)}",
+        "Max-Forwards: 70",
+        f"From: <sip:{account.user}@{domain}>;tag={dialog.tag}",
+        f"To: <sip:{account.user}@{domain}>",
+        f"Call-ID: {dialog.call}",
+        f"CSeq: {number} REGISTER",
+        f"Contact: <sip:{account.user}@{here}>;expires=30",
+        f"User-Agent: {AGENT}",
+    ]
+    lines += [header] if header else []
+    return ("\r\n".join([*lines, "Content-Length: 0"]) + "\r\n\r\n").encode()
+
+
+def _credentials(challenge: Message, account: Account) -> str:
+    """Answer a digest challenge; empty when it is one we cannot answer."""
+    proxy = challenge.code == 407
+    text = challenge.headers.get("proxy-authenticate" if proxy else "www-authenticate", "")
+    scheme, _, rest = text.partition(" ")
+    asked = {name.lower(): quoted or bare for name, quoted, bare in _PAIR.findall(rest)}
+    hasher = _HASHES.get(asked.get("algorithm", "MD5").upper())
+    if scheme.lower() != "digest" or "nonce" not in asked or hasher is None:
+        return ""
+
+    def digest(*parts: str) -> str:
+        return hasher(":".join(parts).encode()).hexdigest()
+
+    realm, nonce = asked.get("realm", ""), asked["nonce"]
+    uri = f"sip:{shown(account.domain)}"
+    secret = digest(account.user, realm, account.password)
+    request = digest("REGISTER", uri)
+    fields = {"username": account.user, "realm": realm, "nonce": nonce, "uri": uri}
+    if "auth" in asked.get("qop", "").replace(" ", "").split(","):
+        client = secrets.token_hex(8)
+        fields["response"] = digest(secret, nonce, "00000001", client, "auth", request)
+        fields["cnonce"] = client
+    else:
+        fields["response"] = digest(secret, nonce, request)
+    if "opaque" in asked:
+        fields["opaque"] = asked["opaque"]
+    written = ", ".join(f'{name}="{value}"' for name, value in fields.items())
+    written += f", algorithm={asked.get('algorithm', 'MD5')}"
+    written += ", qop=auth, nc=00000001" if "cnonce" in fields else ""
+    return f"{'Proxy-' if proxy else ''}Authorization: Digest {written}"
