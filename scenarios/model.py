@@ -88,3 +88,5 @@ class Scenario:
     censors: tuple[Censor, ...]
     truths: Mapping[tuple[str, str], Truth]  # (vantage, target)
     timeline: tuple[Mapping[str, Any], ...] = field(default=())
+    #: The truths that follow the first, with the second at which each begins (with a timeline).
+    changes: Mapping[tuple[str, str], tuple[tuple[float, Truth], ...]] = field(default_factory=dict)
