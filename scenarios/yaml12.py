@@ -45,11 +45,30 @@ Place = tuple[int, int]
 
 @dataclass(slots=True)
 class Places:
-    """Where each key and value of a document stands: (line, column), both from 1."""
+    """Where each key and value of a document stands: (line, column), both from 1.
+
+    What is not written here may be inherited, and then stands in another file. `kept` is for a
+    document that lost list items since: for each such list, which of the items are left.
+    """
 
     file: str
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)
+    inherited: Places | None = None
+    kept: dict[Path, list[int]] = field(default_factory=dict)
+
+    def written(self, path: Path) -> Path:
+        """Return a path as the file has it, before list items were lost."""
+        true: Path = ()
+        for step in path:
+            kept = self.kept.get(true, []) if isinstance(step, int) else []
+            true = (*true, kept[step] if isinstance(step, int) and step < len(kept) else step)
+        return true
+
+    def has(self, path: Path) -> bool:
+        """Tell whether something is written at a path."""
+        path = self.written(path)
+        return path in self.values or (self.inherited is not None and self.inherited.has(path))
 
     def of(self, path: Path, *, key: bool = False) -> Place:
         """Return the place of a value (or of its key); of the nearest thing around it if absent."""
@@ -63,6 +82,9 @@ class Places:
         self, path: Path, expected: str, *, found: str = "", hint: str = "", key: bool = False
     ) -> Problem:
         """Make a problem that stands at `path` (at its key, with `key`)."""
+        path = self.written(path)
+        if self.inherited and path not in self.values and path in self.inherited.values:
+            return self.inherited.problem(path, expected, found=found, hint=hint, key=key)
         line, column = self.of(path, key=key)
         return Problem(self.file, line, column, path, expected, found, hint)
 
@@ -110,23 +132,26 @@ def _decode(data: bytes, file: str) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = data[: error.start]
-        line, start = before.count(b"\n") + 1, before.rfind(b"\n") + 1
-        column = len(before[start:].decode("utf-8", "replace")) + 1
+        before = data[: error.start].decode("utf-8-sig")
         found = f"the byte 0x{data[error.start]:02x}"
-        raise ScenarioError([Problem(file, line, column, (), "text in UTF-8", found)]) from error
+        problem = Problem(file, *_end(before), (), "text in UTF-8", found)
+        raise ScenarioError([problem]) from error
     if odd := yaml.reader.Reader.NON_PRINTABLE.search(text):
-        before = text[: odd.start()]
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         found = f"the character {odd.group()!r}"
-        raise ScenarioError([Problem(file, line, column, (), "printable text", found)])
+        problem = Problem(file, *_end(text[: odd.start()]), (), "printable text", found)
+        raise ScenarioError([problem])
     if not text.strip():
         raise ScenarioError([Problem(file, 1, 1, (), "a scenario", "an empty file")])
     return text
 
 
+def _end(text: str) -> Place:
+    """Return the place right behind a text."""
+    return text.count("\n") + 1, len(text) - text.rfind("\n")
+
+
 def _compose(text: str, file: str) -> _Node:
-    """Build the node graph from PyYAML's events; no recursion, so nesting cannot exhaust a stack."""
+    """Build the node graph from PyYAML's events, without recursion: nesting exhausts no stack."""
     try:
         return _graph(yaml.parse(text, Loader=_Loader), file)
     except yaml.MarkedYAMLError as error:

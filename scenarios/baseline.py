@@ -1,0 +1,120 @@
+"""Say what a target answers when nobody interferes, and which label that earns.
+
+The words are those of a scenario's `baseline`: answers, dead-name, refused, reset, silent,
+expired, self-signed, wrong-name, `status: N`, `redirect: HOST`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from scenarios import schema
+from scenarios.ground import Ground
+from scenarios.model import Label
+from topologies.service import Service, Sip, Web
+
+AnyTarget = (
+    schema.WebTarget
+    | schema.DnsTarget
+    | schema.TcpTarget
+    | schema.UdpTarget
+    | schema.SipTarget
+    | schema.CallTarget
+)
+#: The ports a service listens on, by transport.
+_PORTS = {Web: {"tcp": {80, 443}, "udp": set()}, Sip: {"tcp": {5060}, "udp": {5060}}}
+_BROKEN = frozenset(
+    {"dead-name", "refused", "reset", "silent", "expired", "self-signed", "wrong-name"}
+)
+
+
+def host_of(target: AnyTarget) -> tuple[str, str]:
+    """Return the host a target is about, and the key of the file that says so."""
+    match target:
+        case schema.WebTarget():
+            return urlsplit(target.url).hostname or "", "url"
+        case schema.DnsTarget():
+            return target.name, "name"
+        case schema.SipTarget():
+            return target.registrar, "registrar"
+        case _:
+            return target.host, "host"
+
+
+def answer(target: AnyTarget, host: str, ground: Ground) -> str:
+    """Return the word for what `target` answers to the plan's node `host`."""
+    name, _ = host_of(target)
+    serving = serves(name, ground)
+    if not serving:
+        return "dead-name"
+    match target:
+        case schema.WebTarget():
+            webs = [s for s in serving if isinstance(s, Web)]
+            secure = target.url.startswith("https:")
+            return _web(webs[0], secure, name, clients(host, ground)) if webs else "refused"
+        case schema.DnsTarget():
+            return "answers"
+        case schema.SipTarget():
+            sips = [s for s in serving if isinstance(s, Sip)]
+            return sips[0].manner if sips else "refused"
+        case _:
+            return _port(serving, target.kind, target.port)
+
+
+def serves(name: str, ground: Ground) -> list[Service]:
+    """Return the services behind a name or an address."""
+    return [s for s in ground.services if name in s.names or name in s.addresses]
+
+
+def clients(host: str, ground: Ground) -> tuple[str, ...]:
+    """Return the addresses from which a node speaks."""
+    ends = (end for link in ground.plan.links for end in link.ends if end.node == host)
+    return tuple(address.partition("/")[0] for end in ends for address in end.addresses)
+
+
+def _web(web: Web, secure: bool, name: str, client: Iterable[str]) -> str:
+    if web.manner != "answers":
+        return web.manner
+    if secure and web.certificate != "valid":
+        return web.certificate
+    if secure and name not in web.names:
+        return "wrong-name"
+    status, location = web.status, web.location
+    for rule in web.geo:
+        if any(_within(address, rule.prefixes) for address in client):
+            status, location = rule.status, rule.location
+            break
+    if location is not None:
+        return f"redirect: {urlsplit(location).hostname}"
+    return "answers" if status == 200 else f"status: {status}"
+
+
+def _within(address: str, prefixes: Iterable[str]) -> bool:
+    one = ipaddress.ip_address(address)
+    return any(one in ipaddress.ip_network(prefix) for prefix in prefixes)
+
+
+def _port(serving: list[Service], transport: str, port: int) -> str:
+    """Return what a bare connection or datagram meets; a server's own RST comes only later."""
+    for service in serving:
+        if port in _PORTS[type(service)][transport]:
+            return "answers" if service.manner == "reset" else service.manner
+    return "refused"
+
+
+def label(word: str, control: str) -> Label:
+    """Return the label a word earns, given what the control is answered.
+
+    What everybody meets is `ok` or `down`; a refusal or a redirect that the control does not meet
+    is the server's choice of its clients: blocked, server_side.
+    """
+    if word in _BROKEN:
+        return Label("down")
+    kind, _, detail = word.partition(": ")
+    refusing = kind == "status" and int(detail) >= 400
+    if word != control and (refusing or kind == "redirect"):
+        mechanism = "http.redirect.geo" if kind == "redirect" else "http.error.geo"
+        return Label("blocked", frozenset({mechanism}), "server_side")
+    return Label("down" if refusing else "ok")

@@ -1,0 +1,212 @@
+"""Turn vantages and services into a plan, the services that stand on it, and a DNS zone."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from scenarios import schema
+from scenarios.error import Path, Problem, nearest, show
+from scenarios.yaml12 import Places
+from topologies import catalogue, place, prefix
+from topologies.address import COUNTRIES
+from topologies.errors import PlanError
+from topologies.errors import Problem as PlanProblem
+from topologies.plan import Plan
+from topologies.service import Geo, Service, Sip, Web
+
+#: Where the addresses of services come from that state none: a hosting company's (Hetzner).
+HOSTING = ipaddress.ip_network("88.198.0.0/16")
+#: Where services abroad stand, and those on the censored side of a line.
+ABROAD, INSIDE = "servers", "inside"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What stands: the network, the services on it, and what names resolve to."""
+
+    plan: Plan
+    services: tuple[Service, ...]
+    zone: Mapping[str, tuple[str, ...]]
+
+    def prefixes(self, word: str) -> tuple[str, ...]:
+        """Return what a word means in addresses: a service's, or what the topology knows.
+
+        Raises: PlanError for a word that means nothing.
+        """
+        for service in self.services:
+            if service.id == word:
+                return service.addresses
+        return prefix.prefixes(self.plan, word)
+
+    def words(self) -> tuple[str, ...]:
+        """List the words that mean addresses here."""
+        return (*(s.id for s in self.services), *prefix.words(self.plan))
+
+
+def lay(document: schema.Document, places: Places) -> tuple[Ground | None, list[Problem]]:
+    """Lay the ground; None where the plan itself cannot be drawn."""
+    addresses = _addresses(document)
+    problems = [*_collisions(document, addresses, places)]
+    hosts = {name: _host(document, entry) for name, entry in document.services.items()}
+    options = document.topology.model_dump()
+    try:
+        plan = catalogue.build(options, _vantages(document), _hosts(document, hosts, addresses))
+    except PlanError as error:
+        return None, problems + [_placed(p, hosts, addresses, places) for p in error.problems]
+    bare = Ground(plan, (), {})
+    services = [
+        _service(name, entry, hosts[name], addresses[name], bare, problems, places)
+        for name, entry in document.services.items()
+    ]
+    zone = {name: service.addresses for service in services for name in service.names}
+    return Ground(plan, tuple(services), zone), problems
+
+
+def _vantages(document: schema.Document) -> dict[str, place.Vantage]:
+    return {
+        name: place.Vantage(vantage.city, vantage.carrier, vantage.abroad)
+        for name, vantage in document.vantages.items()
+    }
+
+
+def _host(document: schema.Document, entry: schema.Web | schema.Sip) -> str:
+    """Name the host a service stands on: one for each carrier, one inside, one abroad."""
+    if entry.carrier is None:
+        return INSIDE if entry.inside else ABROAD
+    country = COUNTRIES.get(getattr(document.topology, "country", ""))
+    carrier = country.carriers.get(entry.carrier) if country else None
+    return f"srv-{carrier.code}" if carrier else entry.carrier
+
+
+def _hosts(
+    document: schema.Document, hosts: Mapping[str, str], addresses: Mapping[str, tuple[str, ...]]
+) -> dict[str, place.Place]:
+    held: dict[str, place.Place] = {}
+    for name, entry in document.services.items():
+        before = held[hosts[name]].addresses if hosts[name] in held else ()
+        together = tuple(dict.fromkeys((*before, *addresses[name])))
+        held[hosts[name]] = place.Place(together, entry.carrier, entry.inside)
+    return held
+
+
+def _addresses(document: schema.Document) -> dict[str, tuple[str, ...]]:
+    """Deal addresses to the services that state none, passing over those that others state."""
+    taken = {a for entry in document.services.values() for a in entry.addresses}
+    free = (str(a) for a in HOSTING.hosts() if str(a) not in taken)
+    return {
+        name: tuple(entry.addresses) or (next(free),) for name, entry in document.services.items()
+    }
+
+
+def _collisions(
+    document: schema.Document, addresses: Mapping[str, tuple[str, ...]], places: Places
+) -> Iterator[Problem]:
+    """Refuse a name served twice, and two services that cannot share an address."""
+    names: dict[str, str] = {}
+    holders: dict[str, str] = {}
+    for name, entry in document.services.items():
+        for index, served in enumerate(entry.names):
+            other = names.setdefault(served, name)
+            if other != name and set(addresses[other]) != set(addresses[name]):
+                at: Path = ("services", name, "names", index)
+                expected = f"a name of its own, or the addresses of {other}, which serves it too"
+                yield places.problem(at, expected, found=show(served))
+        for index, address in enumerate(entry.addresses):
+            other = holders.setdefault(address, name)
+            why = other != name and _apart(document.services[other], entry)
+            if why:
+                at = ("services", name, "addresses", index)
+                expected = f"an address that {other} does not hold ({why})"
+                yield places.problem(at, expected, found=show(address))
+
+
+def _apart(one: schema.Web | schema.Sip, other: schema.Web | schema.Sip) -> str:
+    """Say why two services cannot share an address; empty where they can."""
+    if (one.carrier, one.inside) != (other.carrier, other.inside):
+        return "they stand in different places"
+    if one.kind == other.kind == "sip":
+        return "one SIP service an address"
+    closed = {entry.manner for entry in (one, other)} & {"refused", "silent"}
+    if one.kind == other.kind and closed and one.manner != other.manner:
+        return "a port is open for both or for neither"
+    return ""
+
+
+def _placed(
+    problem: PlanProblem,
+    hosts: Mapping[str, str],
+    addresses: Mapping[str, tuple[str, ...]],
+    at: Places,
+) -> Problem:
+    """Put a topology's problem where the scenario's author wrote what caused it."""
+    path, value, expected, hint = problem.path, problem.value, problem.expected, problem.hint
+    key = path[0] == "vantages" and len(path) == 2
+    if path[0] == "places":
+        path = _blamed(path, value, hosts, addresses)
+    if hint.startswith("did you mean "):
+        hint = hint.removeprefix("did you mean ").rstrip("?")
+    elif hint:
+        expected, hint = f"{expected} ({hint})", ""
+    found = "" if value is None else show(value)
+    return at.problem(path, expected, found=found, hint=hint, key=key)
+
+
+def _blamed(
+    path: Path, value: object, hosts: Mapping[str, str], addresses: Mapping[str, tuple[str, ...]]
+) -> Path:
+    """Find the service to blame for what is wrong with the host it stands on."""
+    here = [name for name, host in hosts.items() if host == path[1]]
+    if "addresses" in path:
+        owner = next((n for n in here if value in addresses[n]), here[0])
+        return ("services", owner, "addresses", addresses[owner].index(str(value)))
+    return ("services", here[0], *path[2:])
+
+
+def _service(
+    name: str,
+    entry: schema.Web | schema.Sip,
+    host: str,
+    addresses: tuple[str, ...],
+    ground: Ground,
+    problems: list[Problem],
+    places: Places,
+) -> Service:
+    names = tuple(entry.names)
+    if isinstance(entry, schema.Sip):
+        users = tuple(entry.users.items())
+        callees = tuple(entry.callees)
+        return Sip(name, host, names, addresses, users, callees, entry.manner)
+    geo = []
+    for index, rule in enumerate(entry.geo):
+        at: Path = ("services", name, "geo", index)
+        prefixes = expand(ground, list(rule.from_), (*at, "from"), problems, places)
+        geo.append(Geo(tuple(prefixes), rule.status, rule.location))
+        if (rule.location is None) is (300 <= rule.status < 400):
+            expected = "a location with a status from 300 to 399, and none with others"
+            problems.append(places.problem((*at, "status"), expected, found=show(rule.status)))
+    title = entry.title or names[0]
+    return Web(
+        name, host, names, addresses, entry.manner, entry.status, entry.location,
+        entry.certificate, title, tuple(geo),
+    )  # fmt: skip
+
+
+def expand(
+    ground: Ground, words: list[str], path: Path, problems: list[Problem], places: Places
+) -> list[str]:
+    """Write addresses, prefixes and words for places out as prefixes, each once."""
+    found: list[str] = []
+    for index, word in enumerate(words):
+        try:
+            found.append(str(ipaddress.ip_network(word)))
+        except ValueError:
+            try:
+                found.extend(ground.prefixes(str(word)))
+            except PlanError:
+                expected = "an address, a prefix, or a word for a place or service"
+                hint = nearest(word, ground.words())
+                at = (*path, index) if places.has((*path, index)) else path
+                problems.append(places.problem(at, expected, found=show(word), hint=hint))
+    return list(dict.fromkeys(found))

@@ -1,0 +1,136 @@
+"""Load a scenario: read it, check it, and resolve everything it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path as File
+from typing import Any
+
+from scenarios import baseline, box, inherit, library, schema, shape, verdict
+from scenarios.error import Problem, ScenarioError, either, nearest, show
+from scenarios.ground import Ground, lay
+from scenarios.model import Scenario, Target, Truth
+from scenarios.yaml12 import Places
+from topologies.service import Sip
+
+#: From the best founded to the least: a scenario is as faithful as its least faithful rule.
+FIDELITY = ("documented", "effect-only", "modelled", "announced")
+
+
+def load(name: str | File) -> Scenario:
+    """Load a scenario by its path, or by its name in the library.
+
+    Raises: ScenarioError, which holds every problem of the file.
+    """
+    file = library.locate(name)
+    raw, places = inherit.read(file)
+    checked = shape.validate(raw, places)
+    scenario, found = _resolve(checked.document, checked.raw, places)
+    problems = [*checked.problems, *(p for p in found if not _follows(p, checked.lost))]
+    if problems or scenario is None:
+        raise ScenarioError(problems)
+    return scenario
+
+
+def _follows(problem: Problem, lost: frozenset[tuple[str, str]]) -> bool:
+    """Tell whether a problem only follows from what was left out for its shape."""
+    if any(section == "services" for section, _ in lost):
+        return problem.path[:1] in {("targets",), ("truth",), ("censors",)}
+    names = {name for _, name in lost}
+    named = problem.path[1:2]
+    return problem.found in {show(name) for name in names} or (
+        problem.path[:1] == ("targets",) and str(*named) in names
+    )
+
+
+def _resolve(
+    document: schema.Document, raw: Mapping[str, Any], places: Places
+) -> tuple[Scenario | None, list[Problem]]:
+    ground, problems = lay(document, places)
+    problems += _steps(document, places)
+    if ground is None:
+        return None, problems
+    censors, found = box.censors(document, raw.get("censors", {}), ground, places)
+    words, mistaken = verdict.baselines(document, ground, places)
+    said, untrue = verdict.truths(document, words, places)
+    problems += [*found, *mistaken, *untrue]
+    if problems:
+        return None, problems
+    return Scenario(
+        name=document.scenario,
+        title=document.title,
+        path=places.file,
+        period=document.period,
+        story=document.story,
+        tags=tuple(document.tags),
+        fidelity=_fidelity(document),
+        sources=tuple(source.model_dump() for source in document.sources),
+        plan=ground.plan,
+        services=ground.services,
+        dns=ground.zone,
+        vantages=tuple(document.vantages),
+        targets=tuple(
+            _target(name, target, words[name], ground) for name, target in document.targets.items()
+        ),
+        censors=censors,
+        truths={pair: told[0].truth for pair, told in said.items()},
+        timeline=tuple(step.model_dump(exclude_none=True) for step in document.timeline),
+        changes=_changes(said),
+    ), problems
+
+
+def _changes(
+    said: Mapping[verdict.Pair, list[verdict.Said]],
+) -> dict[verdict.Pair, tuple[tuple[float, Truth], ...]]:
+    return {
+        pair: tuple((one.start, one.truth) for one in told[1:])
+        for pair, told in said.items()
+        if len(told) > 1
+    }
+
+
+def _fidelity(document: schema.Document) -> str:
+    rules = [
+        rule.fidelity
+        for censor in document.censors.values()
+        for rule in censor.rules
+        if rule.id not in censor.without
+    ]
+    return max(rules, key=FIDELITY.index, default="modelled")
+
+
+def _target(
+    name: str, target: baseline.AnyTarget, words: Mapping[str, str], ground: Ground
+) -> Target:
+    fields = target.model_dump(exclude={"kind", "baseline"})
+    if isinstance(target, schema.SipTarget):
+        serving = [s for s in baseline.serves(target.registrar, ground) if isinstance(s, Sip)]
+        users = dict(serving[0].users) if serving else {"alice": "wonderland"}
+        user = target.user or next(iter(users))
+        fields |= {"user": user, "password": target.password or users.get(user, "")}
+    seen = {host: word for host, word in words.items() if host != "control"}
+    return Target(name, target.kind, fields, seen)
+
+
+def _steps(document: schema.Document, places: Places) -> Iterator[Problem]:
+    """Check the timeline: each step touches one censor that is there, in the order of time."""
+    before = 0.0
+    for index, step in enumerate(document.timeline):
+        at = ("timeline", index)
+        named = [(k, v) for k, v in (("enable", step.enable), ("disable", step.disable)) if v]
+        if len(named) != 1:
+            yield places.problem(at, "either enable or disable")
+        for key, name in named:
+            if name not in document.censors:
+                expected = f"a censor: {either(document.censors)}"
+                hint = nearest(name, document.censors)
+                yield places.problem((*at, key), expected, found=show(name), hint=hint)
+        if step.at < before:
+            expected = f"a moment not before the step above it ({before:g} s)"
+            yield places.problem((*at, "at"), expected, found=f"{step.at:g} s")
+        before = step.at
+    if not document.timeline:
+        for index, entry in enumerate(document.truth):
+            if entry.during:
+                where = ("truth", index, "during")
+                yield places.problem(where, "a timeline, for this truth is not for always")

@@ -1,0 +1,246 @@
+"""Say what a scenario file may hold: its keys, their types, their defaults.
+
+These models check each value by itself; what the values mean together is `scenarios.loader`'s.
+A censor's rules are not described here: they are a policy, and `censor.policy` knows policies.
+The JSON Schema they give is shipped as `schema.json`, for editors.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scenarios.quantity import Duration
+from scenarios.value import (
+    Address,
+    AnyAddress,
+    Baseline,
+    Domain,
+    HostName,
+    Identifier,
+    OneOrMany,
+    ScenarioName,
+    WebUrl,
+)
+
+
+class Closed(BaseModel):
+    """A mapping with these keys and no others; nothing is coerced (`"5"` is no number)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
+
+
+class Source(Closed):
+    """Where a claim comes from, so that a reader can check it."""
+
+    title: str
+    url: str
+    year: Annotated[int, Field(ge=1990, le=2100)]
+    note: str = ""
+
+
+class Line(Closed):
+    """One client, one box, one server, one control, in a row."""
+
+    use: Literal["line"]
+    delay: Duration = 0.02
+
+
+class National(Closed):
+    """A country of cities and carriers behind a border, and the world beyond it."""
+
+    use: Literal["national"]
+    country: str = "CN"
+    cities: Annotated[list[str], Field(min_length=1)]
+    carriers: Annotated[list[str], Field(min_length=1)]
+    delay: Duration = 0.02
+    resolver: Literal["abroad", "carrier"] = "abroad"
+
+
+class Vantage(Closed):
+    """Where a tool looks from: a city and a carrier, or abroad (in a line: neither)."""
+
+    city: str | None = None
+    carrier: str | None = None
+    abroad: bool = False
+
+
+class Served(Closed):
+    """What every service has: its names, its addresses, and where it stands.
+
+    Without a carrier it stands abroad; `inside` puts it on the censored side of a line.
+    """
+
+    names: Annotated[list[Domain], Field(min_length=1)]
+    addresses: list[Address] = Field(default_factory=list)
+    carrier: str | None = None
+    inside: bool = False
+
+
+class GeoRule(Closed):
+    """What a server answers, of its own will, to the clients that stand somewhere."""
+
+    from_: Annotated[OneOrMany, Field(alias="from")]
+    status: Annotated[int, Field(ge=300, le=599)]
+    location: WebUrl | None = None
+
+
+class Web(Served):
+    """A web site: HTTP on port 80, HTTPS on 443, the same page on both."""
+
+    kind: Literal["web"]
+    manner: Literal["answers", "refused", "reset", "silent"] = "answers"
+    status: Annotated[int, Field(ge=200, le=599)] = 200
+    location: WebUrl | None = None
+    certificate: Literal["valid", "expired", "self-signed", "wrong-name"] = "valid"
+    title: str = ""
+    geo: list[GeoRule] = Field(default_factory=list)
+
+
+class Sip(Served):
+    """A SIP registrar and proxy on port 5060, UDP and TCP, with somebody there to answer calls."""
+
+    kind: Literal["sip"]
+    users: Annotated[dict[str, str], Field(min_length=1)] = Field(
+        default_factory=lambda: {"alice": "wonderland"}
+    )
+    callees: list[str] = Field(default_factory=lambda: ["echo"])
+    manner: Literal["answers", "refused", "silent"] = "answers"
+
+
+class Asked(Closed):
+    """What every target has."""
+
+    baseline: Baseline = Field(default_factory=lambda: {"else": "answers"})
+
+
+class WebTarget(Asked):
+    """Fetch a page."""
+
+    kind: Literal["web"]
+    url: WebUrl
+
+
+class DnsTarget(Asked):
+    """Resolve a name."""
+
+    kind: Literal["dns"]
+    name: Domain
+    qtype: Literal["A", "AAAA"] = "A"
+
+
+class TcpTarget(Asked):
+    """Open a TCP connection."""
+
+    kind: Literal["tcp"]
+    host: HostName
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
+class UdpTarget(Asked):
+    """Send a datagram and await an answer."""
+
+    kind: Literal["udp"]
+    host: HostName
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
+class SipTarget(Asked):
+    """Register with a SIP service; without `user`, as the first it knows."""
+
+    kind: Literal["sip"]
+    registrar: Domain
+    user: str | None = None
+    password: str | None = None
+
+
+class CallTarget(SipTarget):
+    """Register, call somebody, and count the media that comes back."""
+
+    kind: Literal["call"]  # type: ignore[assignment]
+    callee: str = "echo"
+    seconds: Annotated[int, Field(ge=1, le=60)] = 2
+    media: Literal["pcmu", "pcma"] = "pcmu"
+
+
+class Rule(BaseModel):
+    """What a scenario adds to a policy's rule: how faithful it is, and what it is meant for."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    id: str
+    fidelity: Literal["documented", "effect-only", "modelled", "announced"]
+    source: int | str | None = None
+    targets: OneOrMany = Field(default_factory=list)
+    race: Literal["may-lose"] | None = None
+
+
+class Censor(BaseModel):
+    """Where a box stands; every other key is its policy (docs/censor.md)."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    at: str
+    without: list[str] = Field(default_factory=list)
+    position: Any = None
+    latency: Duration | None = None
+    rules: list[Rule] = Field(default_factory=list)
+
+
+class Truth(Closed):
+    """What is the case for some targets, seen from some vantages."""
+
+    target: OneOrMany
+    from_: Annotated[OneOrMany, Field(alias="from")] = Field(default_factory=list)
+    verdict: Literal["ok", "down", "blocked"]
+    mechanisms: list[str] = Field(default_factory=list)
+    locus: Literal["network", "server_side", "client_side"] | None = None
+    decided_by: Annotated[Literal["log"] | None, Field(alias="decided-by")] = None
+    during: Annotated[list[Duration], Field(min_length=1, max_length=2)] | None = None
+
+
+class Step(Closed):
+    """A moment at which a censor starts or stops enforcing."""
+
+    at: Duration
+    enable: str | None = None
+    disable: str | None = None
+
+
+Topology = Annotated[Line | National, Field(discriminator="use")]
+Service = Annotated[Web | Sip, Field(discriminator="kind")]
+Target = Annotated[
+    WebTarget | DnsTarget | TcpTarget | UdpTarget | SipTarget | CallTarget,
+    Field(discriminator="kind"),
+]
+
+
+class Document(Closed):
+    """A scenario: one question about filtering, with everything needed to ask it and judge."""
+
+    scenario: ScenarioName
+    extends: ScenarioName | None = None
+    title: str
+    period: str
+    story: str
+    tags: list[Identifier] = Field(default_factory=list)
+    sources: list[Source] = Field(default_factory=list)
+    topology: Topology
+    vantages: Annotated[dict[str, Vantage], Field(min_length=1)]
+    services: dict[Identifier, Service] = Field(default_factory=dict)
+    targets: Annotated[dict[Identifier, Target], Field(min_length=1)]
+    pools: dict[Identifier, list[AnyAddress]] = Field(default_factory=dict)
+    censors: dict[Identifier, Censor] = Field(default_factory=dict)
+    truth: list[Truth]
+    timeline: list[Step] = Field(default_factory=list)
+
+
+def exported() -> str:
+    """Return the JSON Schema of a scenario file, as text."""
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Document.model_json_schema(by_alias=True),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

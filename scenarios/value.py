@@ -1,0 +1,149 @@
+"""Check the small values of a scenario file: names, addresses, URLs, baselines."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from scenarios.error import show
+
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})+\Z")
+_IDENTIFIER = re.compile(r"[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?\Z")
+_SCENARIO = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*\Z")
+#: What a target can answer when nobody interferes, as a file writes it.
+BASELINES = (
+    *("answers", "dead-name", "refused", "reset", "silent"),
+    *("expired", "self-signed", "wrong-name", "status: N", "redirect: HOST"),
+)
+_BASELINE = re.compile(rf"{'|'.join(BASELINES[:8])}|status: [2-5][0-9][0-9]|redirect: [a-z0-9.-]+")
+
+
+def wrong(expected: str, hint: str = "") -> PydanticCustomError:
+    """Make the error that pydantic carries to the loader."""
+    return PydanticCustomError("wrong", "{expected}", {"expected": expected, "hint": hint})
+
+
+def _domain(value: str) -> str:
+    if not _DOMAIN.match(value):
+        meant = value.lower().rstrip(".")
+        hint = repr(meant) if _DOMAIN.match(meant) else ""
+        raise wrong("a domain name in lower case, as in www.example.net", hint)
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise wrong("an IPv4 or IPv6 address") from None
+
+
+def _public(value: str) -> str:
+    """Refuse what tools take for a bogon: private, reserved, multicast and documentation nets."""
+    address = ipaddress.ip_address(_address(value))
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        raise wrong("an address that looks public (tools distrust bogons and documentation nets)")
+    return str(address)
+
+
+def _host(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        return _domain(value)
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise wrong(f"a URL ({error})") from None
+    if parts.scheme not in ("http", "https"):
+        bare = re.match(r"[a-z0-9.-]+(/|\Z)", value)
+        raise wrong("a URL that begins with http:// or https://", f"'http://{value}'" * bool(bare))
+    if port is not None and port != {"http": 80, "https": 443}[parts.scheme]:
+        raise wrong("a URL on the usual port (80 for http, 443 for https)")
+    try:
+        _host(parts.hostname or "")
+    except PydanticCustomError:
+        raise wrong("a URL whose host is a domain name or an address") from None
+    return value
+
+
+def _identifier(value: str) -> str:
+    if not _IDENTIFIER.match(value):
+        meant = re.sub(r"[^a-z0-9.]+", "-", value.lower()).strip("-.")
+        raise wrong("a name of small letters, digits, dots and hyphens", repr(meant) * bool(meant))
+    return value
+
+
+def _scenario(value: str) -> str:
+    if not _SCENARIO.match(value):
+        raise wrong("a name like group/name, of small letters, digits and hyphens")
+    return value
+
+
+def _word(value: Any) -> Any:
+    """Take `{status: 403}` for `"status: 403"`: without quotes, that is how YAML reads it."""
+    if isinstance(value, dict) and len(value) == 1:
+        ((key, inner),) = value.items()
+        if isinstance(inner, int | str) and not isinstance(inner, bool):
+            value = f"{key}: {inner}"
+    if not isinstance(value, str) or not _BASELINE.fullmatch(value):
+        raise wrong(f"a baseline: {', '.join(BASELINES[:-1])} or {BASELINES[-1]}")
+    return value
+
+
+def _baseline(value: Any) -> Any:
+    by_place = isinstance(value, dict) and not {"status", "redirect"} & value.keys()
+    return value if by_place else {"else": value}
+
+
+def _one_or_many(value: Any) -> Any:
+    if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
+        return value
+    if isinstance(value, str):
+        return [value]
+    raise wrong(f"a name or a list of names, not {show(value)}")
+
+
+_TEXT = {"type": "string"}
+_WORD_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "pattern": f"^({_BASELINE.pattern})$"},
+        {"type": "object", "properties": {"status": {"type": "integer"}}, "required": ["status"]},
+        {"type": "object", "properties": {"redirect": _TEXT}, "required": ["redirect"]},
+    ]
+}
+Domain = Annotated[str, AfterValidator(_domain)]
+Address = Annotated[str, AfterValidator(_public)]
+#: What a forged answer may hold: any address, for forged ones often are bogons.
+AnyAddress = Annotated[str, AfterValidator(_address)]
+HostName = Annotated[str, AfterValidator(_host)]
+WebUrl = Annotated[str, AfterValidator(_url)]
+Identifier = Annotated[str, AfterValidator(_identifier)]
+ScenarioName = Annotated[str, AfterValidator(_scenario)]
+Baseline = Annotated[
+    dict[str, Annotated[str, BeforeValidator(_word)]],
+    BeforeValidator(_baseline),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                *_WORD_SCHEMA["anyOf"],
+                {"type": "object", "additionalProperties": _WORD_SCHEMA},
+            ]
+        }
+    ),
+]
+OneOrMany = Annotated[
+    list[str],
+    BeforeValidator(_one_or_many),
+    WithJsonSchema({"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}),
+]
