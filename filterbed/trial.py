@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 #: An ordinary user's PATH lacks these on Debian, and servers live in them.
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -21,7 +22,7 @@ class Trial:
 
     name: str
     command: str
-    lacking: Literal[warn, missing]
+    lacking: Literal["warn", "missing"]
     meaning: str
     cure: str
 
