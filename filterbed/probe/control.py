@@ -35,6 +35,21 @@ class Control(ThreadingHTTPServer):
         self.resolver = resolver
         super().__init__((address, port), _Handler)
 
+    @classmethod
+    def adopt(cls, fd: int, *, timeout: float, resolver: str | None) -> Control:
+        """Serve on a listening socket somebody else opened, perhaps in another network.
+
+        Raises: OSError when `fd` is no listening socket.
+        """
+        ear = socket.socket(fileno=fd)
+        server = cls.__new__(cls)
+        server.address_family, server.step, server.resolver = ear.family, timeout, resolver
+        ThreadingHTTPServer.__init__(server, ear.getsockname(), _Handler, bind_and_activate=False)
+        server.socket.close()
+        server.socket = ear
+        server.server_name, server.server_port = ear.getsockname()[:2]
+        return server
+
     def server_bind(self) -> None:
         """Bind without asking DNS for our own name, as the standard server would."""
         socket.socket.bind(self.socket, self.server_address)
@@ -110,9 +125,14 @@ def main(argv: list[str] | None = None) -> int:
     """Serve until killed; print one line of JSON once both sockets answer."""
     parser = argparse.ArgumentParser(prog="filterbed.probe.control", description=__doc__)
     parser.add_argument("--listen", default=f"127.0.0.1:{PORT}", metavar="ADDR:PORT")
+    parser.add_argument(
+        "--listen-fd", type=int, action="append", metavar="N", help="serve on this socket instead"
+    )
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds for each step")
     parser.add_argument("--resolver", help="address of the DNS server; the system's by default")
     options = parser.parse_args(argv)
+    if options.listen_fd:
+        return _serve_adopted(options.listen_fd, options.timeout, options.resolver)
     try:
         address, port = endpoint(options.listen, PORT)
         server = Control(address, port, timeout=options.timeout, resolver=options.resolver)
@@ -125,6 +145,24 @@ def main(argv: list[str] | None = None) -> int:
     print(json.dumps({"ready": True, "address": address, "port": server.server_port}), flush=True)
     try:
         server.serve_forever()
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _serve_adopted(fds: list[int], timeout: float, resolver: str | None) -> int:
+    try:
+        servers = [Control.adopt(fd, timeout=timeout, resolver=resolver) for fd in fds]
+    except OSError as error:
+        print(f"--listen-fd {fds}: {error}", file=sys.stderr)
+        return 2
+    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
+    for thread in threads:
+        thread.start()
+    print(json.dumps({"ready": True}), flush=True)
+    try:
+        for thread in threads:
+            thread.join()
     except KeyboardInterrupt:
         return 130
     return 0
