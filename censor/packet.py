@@ -34,7 +34,7 @@ _ipv6 = Struct("!4xHBB16s16s").unpack_from
 _tcp = Struct("!HHIIBBH").unpack_from
 _udp = Struct("!HHH").unpack_from
 _ports = Struct("!HH").unpack_from
-_fragment = Struct("!BxHI").unpack_from
+_fragment = Struct("!2xHI").unpack_from
 
 _TCP: Final = int(Protocol.TCP)
 _UDP: Final = int(Protocol.UDP)
@@ -149,12 +149,16 @@ class Packet:
         return self.data[self.header_length + place]
 
     def intact(self) -> bool | None:
-        """Say whether the checksums are right; None where the bytes to tell are not all here."""
+        """Say whether the checksums are right; None where the bytes to tell are not all here.
+
+        Limits: None also for a packet still on its way through an IPv6 routing header, whose
+            checksum is over another destination (RFC 8200 section 8.1).
+        """
         if self.version == 4:
             header = (self.data[0] & 15) * 4
             if checksum(self.data[:header]):
                 return False
-        if self.truncated or self.fragment or self.more_fragments:
+        if self.truncated or self.fragment or self.more_fragments or _routed(self):
             return None
         segment = self.segment
         if self.protocol == Protocol.ICMP:
@@ -262,15 +266,11 @@ def _walk_extensions(packet: Packet) -> Malformed | None:
         if place + 8 > packet.end:
             return Malformed(f"extension header {kind} does not fit", place)
         following = data[place]
+        length = _extension_length(kind, data[place + 1])
         if kind == Extension.FRAGMENT:
-            length = 8
-            _, offset, packet.ip_id = _fragment(data, place)
+            offset, packet.ip_id = _fragment(data, place)
             packet.fragment_offset = offset & 0xFFF8
             packet.more_fragments = offset & 1 != 0
-        elif kind == Extension.AUTHENTICATION:
-            length = (data[place + 1] + 2) << 2
-        else:
-            length = (data[place + 1] + 1) << 3
         if place + length > packet.end:
             return Malformed(f"extension header {kind} of {length} bytes does not fit", place)
         place += length
@@ -280,6 +280,27 @@ def _walk_extensions(packet: Packet) -> Malformed | None:
             packet.header_length = place
             return None
     return Malformed(f"more than {EXTENSION_LIMIT} extension headers", place)
+
+
+def _extension_length(kind: int, field: int) -> int:
+    """Return an extension header's length from its length field."""
+    if kind == Extension.FRAGMENT:
+        return 8  # its field is reserved
+    if kind == Extension.AUTHENTICATION:
+        return (field + 2) << 2
+    return (field + 1) << 3
+
+
+def _routed(packet: Packet) -> bool:
+    """Say whether a routing header with segments left stands before the transport."""
+    data = packet.data
+    kind = data[6] if packet.version == 6 else packet.protocol
+    place = IPV6_HEADER
+    while place < packet.header_length and kind in _EXTENSIONS:
+        if kind == Extension.ROUTING and data[place + 3]:
+            return True
+        place, kind = place + _extension_length(kind, data[place + 1]), data[place]
+    return False
 
 
 def _parse_transport(packet: Packet) -> Packet | Malformed:

@@ -70,7 +70,7 @@ def dissect(
     if start > limit:
         return NotHttp(f"{start} bytes of empty lines before any request")
     if start == len(stream):
-        return Incomplete(16)  # "G / HTTP/1.1" and an empty line
+        return Incomplete(14)  # "G / HTTP/1.1" and an empty line
     if not _METHOD.match(stream, start):
         return NotHttp("does not begin with a method")
     stop = stream.find(b"\n", start, start + limit)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Incomplete:
-    """So far it could be this protocol; at least `need` more bytes must come to tell."""
+    """So far it could be this protocol; no message is whole before `need` more bytes have come."""
 
     need: int = 1
 
