@@ -1,0 +1,341 @@
+"""Prove that the policy does what the truth says, before any tool is asked.
+
+The control pass's recording is fed to the engine with the active policy, chance rules made
+certain: every truth "blocked by the network" must draw at least one act, every other truth none.
+Each (vantage, target) is laid down twice: *alone*, further from all others than any memory of the
+policy reaches; and *in order*, as a tool that works through its list meets it, where memories left
+by one target may hit the next.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeGuard, cast
+
+from filterbed.attribution import Owner, of_measurements
+from filterbed.header import Flow, flow_text
+from filterbed.pcapng import CaptureError, Frame, read, write
+from filterbed.question import Pair, Question, network_block
+from filterbed.score import label_text
+
+#: What touches traffic (docs/design.md, events).
+ACTS: Final = frozenset({"injected", "dropped", "rewritten", "held"})
+#: Between two targets of one vantage, laid in order; seconds.
+STEP: Final = 0.1
+#: Added to the policy's longest memory; also the least gap. Seconds.
+MARGIN: Final = 60.0
+#: A replay of one control pass takes well under a second.
+DEADLINE: Final = 120.0
+ENGINE: Final = (sys.executable, "-P", "-m", "censor")
+_WAY: Final = ("--active", "--certain", "--json")
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One box's witness of the control pass.
+
+    `epoch_ns` is added to the record's times where they count from the censor's start; 0 where
+    they are absolute.
+    """
+
+    box: str
+    record: Path
+    policy: Path
+    epoch_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Packets of one owner at one door, in order."""
+
+    owner: Owner
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A recording in which groups stand one after another; `owners[n - 1]` owns packet n."""
+
+    frames: tuple[Frame, ...]
+    owners: tuple[Owner, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act of one box, and whose packet drew it."""
+
+    box: str
+    owner: Owner
+    event: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        words = [f"{self.box} {self.event['event']}"]
+        words += [f"{key} {self.event[key]}" for key in ("rule",) if self.event.get(key)]
+        if self.event.get("trigger"):
+            words.append(f"trigger {json.dumps(self.event['trigger'], sort_keys=True)}")
+        if self.event.get("residual"):
+            words.append("from a memory")
+        return ", ".join(words)
+
+
+def prove(
+    question: Question,
+    measurements: Mapping[str, Iterable[Mapping[str, Any]]],
+    doors: Sequence[Door],
+    *,
+    work: Path,
+    engine: Sequence[str] = ENGINE,
+) -> list[str]:
+    """Run the proof; return what it found wrong, one sentence each, empty if all is proven.
+
+    Args:
+        measurements: the control pass's, by vantage, of every target.
+        work: a directory for the laid-out recordings and the engine's answers; they are kept.
+        engine: the censor's command.
+    """
+    sorter = of_measurements(question, measurements)
+    alone: list[Act] = []
+    ordered: list[Act] = []
+    seen: dict[str, dict[Owner, int]] = {}
+    problems: list[str] = []
+    jobs: list[tuple[list[Act], _Replay]] = []
+    for door in doors:
+        try:
+            frames = [f._replace(at=f.at + door.epoch_ns) for f in read(door.record).frames]
+            policy = json.loads(door.policy.read_text("utf-8"))
+        except (OSError, CaptureError, ValueError) as error:
+            problems.append(f"proof: box {door.box}: {error}")
+            continue
+        groups = gather(frames, sorter.sort(frames), question.pairs)
+        seen[door.box] = {group.owner: len(group.frames) for group in groups}
+        gap = memory(policy) + MARGIN
+        for way, acts in (("alone", alone), ("ordered", ordered)):
+            laid = lay(groups, gap=gap, alone=way == "alone")
+            jobs.append((acts, _Replay(door, laid, work / f"{door.box}.{way}.pcapng")))
+    for (acts, _), (found, wrong) in zip(jobs, _run([job for _, job in jobs], engine), strict=True):
+        acts += found
+        problems += wrong
+    return problems or judge(question, alone, ordered, seen)
+
+
+def gather(
+    frames: Sequence[Frame], owners: Sequence[tuple[Owner, ...]], pairs: Sequence[Pair]
+) -> list[Group]:
+    """Group packets by owner: the pairs in declared order, then what belongs to no target.
+
+    A packet of several owners (a recursor's question for a name that several targets share) stands
+    in each one's group.
+    """
+    found: dict[Owner, list[Frame]] = {pair: [] for pair in pairs}
+    for frame, mine in zip(frames, owners, strict=True):
+        for owner in mine:
+            found.setdefault(owner, []).append(frame)
+    return [Group(owner, tuple(kept)) for owner, kept in found.items() if kept]
+
+
+def lay(groups: Sequence[Group], *, gap: float, alone: bool) -> Laid:
+    """Lay groups one after another; order and distances within a group are kept.
+
+    Args:
+        gap: longer than any memory, seconds: between all groups if `alone`, else between vantages
+            and before what belongs to no target.
+    """
+    frames: list[Frame] = []
+    owners: list[Owner] = []
+    now, before = 0, None
+    for group in groups:
+        place = group.owner[0] if _is_pair(group.owner) else group.owner
+        if frames:
+            far = alone or place != before
+            now = frames[-1].at + round((gap if far else STEP) * 1e9)
+        first = group.frames[0].at
+        # A door's clock never goes back, but a record that does must not make the engine's.
+        latest = now
+        for frame in group.frames:
+            latest = max(latest, now + frame.at - first)
+            frames.append(frame._replace(at=latest))
+            owners.append(group.owner)
+        before = place
+    return Laid(tuple(frames), tuple(owners))
+
+
+def memory(policy: Any) -> float:
+    """Return the longest residual memory of a policy document, in seconds."""
+    if isinstance(policy, list):
+        return max(map(memory, policy), default=0.0)
+    if not isinstance(policy, dict):
+        return 0.0
+    inner = max(map(memory, policy.values()), default=0.0)
+    residual = policy.get("residual")
+    if isinstance(residual, dict):
+        inner = max(inner, duration(residual.get("seconds")))
+    return inner
+
+
+def duration(value: object) -> float:
+    """Read seconds, or text with a unit ("90 s"); 0 for what is neither."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", value) if isinstance(value, str) else None
+    if match is None or match[2] not in _UNITS:
+        return 0.0
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def judge(
+    question: Question,
+    alone: Sequence[Act],
+    ordered: Sequence[Act],
+    seen: Mapping[str, Mapping[Owner, int]],
+) -> list[str]:
+    """Compare acts with truths; return the disagreements.
+
+    Args:
+        alone, ordered: the acts of all boxes, by how the packets were laid.
+        seen: by box, how many packets each owner had at its door.
+    """
+    by_alone, by_order = _by_owner(alone), _by_owner(ordered)
+    problems: list[str] = []
+    for pair in question.pairs:
+        problem = _pair_problem(question, pair, by_alone[pair], by_order[pair], seen)
+        if problem:
+            problems.append(f"proof: {pair[1]} from {pair[0]} {problem}")
+    for owner, acts in by_alone.items():
+        if not _is_pair(owner):
+            problems.append(
+                f"proof: {_stray(owner)} belongs to no target, but the engine acts on it: {acts[0]}"
+            )
+    return problems
+
+
+def _pair_problem(
+    question: Question,
+    pair: Pair,
+    alone: Sequence[Act],
+    ordered: Sequence[Act],
+    seen: Mapping[str, Mapping[Owner, int]],
+) -> str | None:
+    truth = question.truths[pair]
+    told = label_text(truth.label)
+    if truth.by_log:
+        if ordered:
+            return None
+        return (
+            f"may be {told} as the log decides, but even in declared order, right after the "
+            f"targets before it, the engine never acts on it ({_count(pair, seen)}): declare it "
+            "right after the target whose memory should hit it, or declare its baseline"
+        )
+    if network_block(truth.label):
+        residual = any(word.split(".")[0] == "residual" for word in truth.label.mechanisms)
+        if ordered if residual else alone:
+            return None
+        return (
+            f"is declared {told}, but fed the control pass the engine draws no act on it "
+            f"({_count(pair, seen)})"
+        )
+    if alone:
+        return f"is declared {told}, but the engine acts on it: {alone[0]}"
+    if ordered:
+        return (
+            f"is declared {told}, and alone it is left in peace, but after the targets before it "
+            f"the engine acts on it: {ordered[0]}: collateral that is not declared"
+        )
+    return None
+
+
+def _stray(owner: Owner) -> str:
+    if owner is None or _is_pair(owner):
+        return "a packet without a flow"
+    return flow_text(cast(Flow, owner))
+
+
+def _count(pair: Pair, seen: Mapping[str, Mapping[Owner, int]]) -> str:
+    counts = [f"{box} saw {owners.get(pair, 0)} packets of it" for box, owners in seen.items()]
+    return ", ".join(counts) or "there is no box"
+
+
+def _by_owner(acts: Iterable[Act]) -> dict[Owner, list[Act]]:
+    found: dict[Owner, list[Act]] = defaultdict(list)
+    for act in acts:
+        found[act.owner].append(act)
+    return found
+
+
+def _is_pair(owner: Owner) -> TypeGuard[Pair]:
+    return owner is not None and isinstance(owner[0], str)
+
+
+@dataclass(frozen=True, slots=True)
+class _Replay:
+    """What one engine is to be fed; its answers go to files beside the recording."""
+
+    door: Door
+    laid: Laid
+    path: Path
+
+    @property
+    def answer(self) -> Path:
+        return self.path.with_suffix(".jsonl")
+
+    @property
+    def log(self) -> Path:
+        return self.path.with_suffix(".log")
+
+
+def _run(replays: Sequence[_Replay], engine: Sequence[str]) -> list[tuple[list[Act], list[str]]]:
+    """Run all replays at once; whatever happens, no engine outlives this."""
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for replay in replays:
+            started.append(_start(replay, engine))
+        pairs = zip(replays, started, strict=True)
+        return [_finish(replay, process) for replay, process in pairs]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def _start(replay: _Replay, engine: Sequence[str]) -> subprocess.Popen[bytes]:
+    replay.path.parent.mkdir(parents=True, exist_ok=True)
+    write(replay.path, ("inside", "outside"), replay.laid.frames)
+    with replay.answer.open("wb") as out, replay.log.open("wb") as err:
+        return subprocess.Popen(
+            [*engine, "replay", str(replay.path), "--policy", str(replay.door.policy), *_WAY],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        )
+
+
+def _finish(replay: _Replay, process: subprocess.Popen[bytes]) -> tuple[list[Act], list[str]]:
+    """Wait for an engine; return its acts, or what went wrong."""
+    where = f"proof: box {replay.door.box}: the engine"
+    try:
+        status = process.wait(DEADLINE)
+    except subprocess.TimeoutExpired:
+        return [], [f"{where} did not finish within {DEADLINE:.0f} s"]
+    if status != 0:
+        said = replay.log.read_text("utf-8", "replace").strip()[-500:]
+        return [], [f"{where} ended with status {status}: {said or '(it said nothing)'}"]
+    acts: list[Act] = []
+    for number, line in enumerate(replay.answer.read_text("utf-8", "replace").splitlines(), 1):
+        try:
+            event = json.loads(line)
+            if event.get("event") not in ACTS:
+                continue
+            n = event["n"]
+            if not 1 <= n <= len(replay.laid.owners):
+                raise ValueError(f"there is no packet {n}")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return [], [f"{where} gave an event that cannot be read, line {number}: {error!r}"]
+        acts.append(Act(replay.door.box, replay.laid.owners[n - 1], event))
+    return acts, []

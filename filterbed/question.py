@@ -1,0 +1,157 @@
+"""Say what the judge was asked: vantages, targets, truths, and whose each address and name is.
+
+Both the proof and the settling of a truth by the log attribute packets with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from filterbed.header import raw
+from filterbed.naming import plain
+from scenarios.model import Label, Scenario, Target, Truth
+from topologies.plan import Plan
+
+#: One target seen from one vantage.
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, in declared order, and what attributes a packet to it.
+
+    `clients`: raw address -> the vantage it belongs to. `resolvers`: raw address -> the vantages
+    that ask this recursor. `dns`: name -> its addresses in the sandbox's zone.
+    """
+
+    vantages: tuple[str, ...]
+    targets: tuple[Target, ...]
+    truths: Mapping[Pair, Truth]
+    clients: Mapping[bytes, str]
+    resolvers: Mapping[bytes, tuple[str, ...]]
+    dns: Mapping[str, tuple[str, ...]]
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Return every (vantage, target) that has a truth, vantages first, in declared order."""
+        return tuple(
+            (vantage, target.name)
+            for vantage in self.vantages
+            for target in self.targets
+            if (vantage, target.name) in self.truths
+        )
+
+    @cached_property
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Return, per DNS name, the targets that use it."""
+        found: dict[str, tuple[str, ...]] = {}
+        for target in self.targets:
+            name = target_name(target)
+            if name is not None:
+                found[name] = (*found.get(name, ()), target.name)
+        return found
+
+    def named(self, name: str) -> tuple[str, ...]:
+        """Return the targets that a DNS question is about.
+
+        A recursor that minimises its questions asks for `example.com` on the way to
+        `www.example.com`; a top-level name or the root is on the way to everything, thus about
+        nothing.
+        """
+        name = plain(name)
+        if name in self.names or "." not in name:
+            return self.names.get(name, ())
+        return tuple(
+            dict.fromkeys(
+                target
+                for whole, targets in self.names.items()
+                if whole.endswith(f".{name}")
+                for target in targets
+            )
+        )
+
+    @cached_property
+    def servers(self) -> Mapping[bytes, tuple[str, ...]]:
+        """Return, per raw server address, the targets that may be reached there."""
+        found: dict[bytes, tuple[str, ...]] = {}
+        for target in self.targets:
+            name = target_name(target)
+            addresses = self.dns.get(name or "", ()) or ((name,) if name else ())
+            for address in addresses:
+                try:
+                    key = raw(address)
+                except ValueError:
+                    continue
+                found[key] = tuple(dict.fromkeys((*found.get(key, ()), target.name)))
+        return found
+
+
+def of_scenario(scenario: Scenario, *, vantages: Iterable[str] | None = None) -> Question:
+    """Read everything off a scenario; `vantages` restricts it to those, in declared order."""
+    chosen = scenario.vantages if vantages is None else tuple(vantages)
+    kept = tuple(name for name in scenario.vantages if name in set(chosen))
+    return Question(
+        kept,
+        scenario.targets,
+        scenario.truths,
+        {raw(address): name for name in kept for address in addresses(scenario.plan, name)},
+        resolvers(scenario.plan, kept),
+        {plain(name): found for name, found in scenario.dns.items()},
+    )
+
+
+def addresses(plan: Plan, node: str) -> tuple[str, ...]:
+    """Return all addresses of a node, service addresses first, without prefix lengths."""
+    found = [address for each in plan.nodes if each.name == node for address in each.addresses]
+    found += [
+        address
+        for link in plan.links
+        for end in link.ends
+        if end.node == node
+        for address in end.addresses
+    ]
+    return tuple(dict.fromkeys(address.partition("/")[0] for address in found))
+
+
+def resolvers(plan: Plan, vantages: Sequence[str]) -> dict[bytes, tuple[str, ...]]:
+    """Return, per raw address of a recursor's node, the vantages whose resolv.conf names it."""
+    owner = {raw(a): node.name for node in plan.nodes for a in addresses(plan, node.name)}
+    asked: dict[str, list[str]] = {}
+    for vantage in vantages:
+        resolver = plan.node(vantage).resolver
+        node = owner.get(raw(resolver)) if resolver else None
+        if node is not None:
+            asked.setdefault(node, []).append(vantage)
+    return {
+        raw(address): tuple(names)
+        for node, names in asked.items()
+        for address in addresses(plan, node)
+    }
+
+
+def target_name(target: Target) -> str | None:
+    """Return the host a target names (a DNS name or an address), as it is compared."""
+    url = target.fields.get("url")
+    if isinstance(url, str):
+        host = urlsplit(url).hostname
+        return plain(host) if host else None
+    for key in ("name", "host", "registrar"):
+        value = target.fields.get(key)
+        if isinstance(value, str) and value:
+            return plain(value)
+    return None
+
+
+def network_block(label: Label) -> bool:
+    """Return whether a label says: blocked by the network."""
+    return label.verdict == "blocked" and (label.locus or "network") == "network"
+
+
+def expected(truth: Truth, *, idle: bool) -> Label:
+    """Return the label expected where the log need not be asked; `idle` is the placebo."""
+    if idle and (truth.by_log or network_block(truth.label)):
+        return truth.baseline
+    return truth.label
