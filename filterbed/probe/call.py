@@ -26,11 +26,12 @@ from typing import Any, Final
 
 from filterbed.probe.address import family, literal, shown
 from filterbed.probe.errors import MachineError, TargetError
-from filterbed.probe.sip import Account, Message, parse
+from filterbed.probe.sip import Account, Message, parse, server
 from filterbed.probe.stream import Flow, Row, elapsed
 
 SCENARIO: Final = Path(__file__).with_name("invite.xml")
 PACKET: Final = 0.02
+TRACE_LIMIT: Final = 256 * 1024
 _TONE: Final = bytes(0xFF - (n % 16) for n in range(160))
 _NAME: Final = re.compile(r"[A-Za-z0-9._+\-]{1,64}")
 _MEDIA: Final = re.compile(r"^m=audio ([0-9]{1,5}) ", re.MULTILINE)
@@ -75,33 +76,46 @@ class _Trace:
     """What sipp's message trace has said so far."""
 
     data: bytes = b""
-    code: int | None = None  # of the last answer to INVITE
+    tries: int = 0  # INVITEs with credentials or without
+    asked: str = ""  # the CSeq of the INVITE that is being answered
+    code: int | None = None  # of the last answer to it
     answered: Message | None = None
-    ended: bool = False
+    server: str | None = None  # as the last answer names itself
+    cut: bool = False  # a BYE came before ours
+    ended: bool = False  # the BYE was answered, or a refusal acknowledged
 
     def feed(self, data: bytes) -> None:
-        """Read more of the trace; a message is whole when the next begins, or by its length."""
-        self.data += data
-        marks = list(_ENTRY.finditer(self.data))
-        for mark, following in zip(marks, [*marks[1:], None], strict=True):
-            text = self.data[mark.end() : following.start() if following else None]
-            self._message(mark[1] == b"received", text.strip(b"\n"), last=following is None)
+        """Read more of the trace; the last entry waits until it is whole."""
+        self.data = (self.data + data)[:TRACE_LIMIT]
+        while mark := _ENTRY.search(self.data):
+            following = _ENTRY.search(self.data, mark.end())
+            text = self.data[mark.end() : following.start() if following else None].lstrip(b"\n")
+            if following is None and not _whole(text):
+                return
+            self.data = self.data[following.start() if following else len(self.data) :]
+            if message := parse(text):
+                self._message(mark[1] == b"received", message)
 
-    def _message(self, received: bool, text: bytes, *, last: bool) -> None:
-        message = parse(text)
-        if message is None or (last and not _whole(text)):
-            return
-        code = message.code
-        if received and code is not None and message.method == "INVITE":
-            self.code = code
-            if code == 200:
-                self.answered = message
-        if received and (code or 0) >= 200 and message.method == "BYE":
-            self.ended = True
+    def _message(self, received: bool, message: Message) -> None:
+        number = message.headers.get("cseq", "")
+        match received, message.method, message.code:
+            case False, "INVITE", None if number != self.asked:
+                self.asked, self.code, self.tries = number, None, self.tries + 1
+            case True, "INVITE", int(code) if number == self.asked:
+                self.code, self.server = code, server(message)
+                self.answered = message if code == 200 else None
+            case False, "ACK", None if (self.code or 0) >= 300:
+                self.ended = self.tries > 1 or self.code not in (401, 407)
+            case True, "BYE", None:
+                self.cut = True
+            case True, "BYE", int(code) if code >= 200:
+                self.ended = True
 
 
 def _whole(text: bytes) -> bool:
-    return b"\n\n" in text.replace(b"\r\n", b"\n") or text.endswith(b"\n")
+    head, blank, body = text.replace(b"\r\n", b"\n").partition(b"\n\n")
+    length = re.search(rb"(?im)^(?:content-length|l)[ \t]*:[ \t]*([0-9]{1,6})[ \t]*$", head)
+    return bool(blank) and (length is None or len(body) + body.count(b"\n") >= int(length[1]))
 
 
 def place(
@@ -156,6 +170,8 @@ def place(
     return {
         "outcome": _outcome(trace),
         "code": trace.code,
+        "server": trace.server,
+        "cut": trace.cut,
         "rtp_sent": media.sent,
         "rtp_received": len(media.heard),
         "rtp_echoed": sum(source == media.source for source, _ in media.heard),
@@ -179,7 +195,7 @@ def _free_port(local: str) -> int:
 
 def _options(account: Account, local: str, port: int, seconds: float, timeout: float) -> list[str]:
     return [
-        *("-sf", str(SCENARIO), "-m", "1", "-l", "1", "-r", "1", "-nostdin", "-trace_msg"),
+        *("-sf", str(SCENARIO), "-m", "1", "-r", "100", "-nostdin", "-trace_msg"),
         *("-i", shown(local), "-p", str(port), "-mp", str(_free_port(local))),
         *("-au", account.user, "-ap", account.password),
         *("-auth_uri", f"{account.domain}"),
@@ -219,7 +235,7 @@ def _talk(
             while ticks and ticks[0] <= time.monotonic():
                 ticks.pop(0)
                 media.send()
-            if ended in ready and reader not in ready:
+            if trace.ended or (ended in ready and reader not in ready):
                 return
     finally:
         os.close(ended)

@@ -186,6 +186,7 @@ def _sip(run: Run) -> None:
             sip.Account(host, run.target["user"], run.target["password"], addresses[0], port),
             timeout=run.timeout,
             flows=run.flows,
+            window=float(run.target.get("window", 0.0)),
         )
 
 

@@ -104,7 +104,7 @@ def register(account: Account, *, timeout: float, flows: list[Flow], window: flo
             row["answers"] = dialog.answers
             final = _converse(dialog, began + timeout + T1)
             if final is not None:
-                row |= {"code": final.code, "server": _server(final)}
+                row |= {"code": final.code, "server": server(final)}
                 row["outcome"] = "ok" if (final.code or 0) < 300 else "rejected"
             row["seconds"] = elapsed(began)
             if window:
@@ -156,7 +156,7 @@ def _receive(dialog: _Dialog, until: float, began: float) -> Message | None:
         {
             "code": message.code,
             "cseq": message.headers.get("cseq", "").partition(" ")[0],
-            "server": _server(message),
+            "server": server(message),
             "seconds": elapsed(began),
         }
     )
@@ -169,7 +169,8 @@ def _linger(dialog: _Dialog, until: float) -> None:
         _receive(dialog, until, began)
 
 
-def _server(message: Message) -> str | None:
+def server(message: Message) -> str | None:
+    """Return what the sender calls itself."""
     return message.headers.get("server") or message.headers.get("user-agent")
 
 

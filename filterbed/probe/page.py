@@ -1,0 +1,141 @@
+"""Judge a page that differs from the control's: the network's, or the server's own?
+
+The evidence (docs/webcheck.md tells why each of them counts):
+- a valid certificate: only the server could say it;
+- faster: the page was here sooner than one round trip to the server takes;
+- kept: the same connection then answered a request under an innocuous name; a forged page leaves
+  both ends with sequence numbers that do not fit, or with a RST or FIN;
+- cut: after the page, new connections fail;
+- kin / alien: the page names the server software that the control's page names, or does not while
+  an innocuous request to the same address does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from filterbed.probe.verdict import Part, Verdict, alike, blocked, down, ok, passed, unknown
+
+#: A page is "faster" when its slowest arrival is below this share of the quickest handshake, by
+#: at least MARGIN seconds: scheduling noise only ever lengthens what we measure.
+SHARE = 0.7
+MARGIN = 0.003
+
+
+def page(local: Part, control: Part, proof: Part) -> Verdict | None:
+    """Compare the pages; None when there is none to compare."""
+    if not local["http"]:
+        return None
+    here, there = local["http"][0], (control["http"] or [None])[0]
+    if here["status"] is None:
+        return _failed(here, there, proof)
+    if there is None or there["status"] is None:
+        if here["status"] < 400:
+            return ok(f"{here['status']} here, though the control got no page")
+        return unknown(f"{here['status']} here, and the control got no page to compare with")
+    if alike(here, there) or (here["status"] == there["status"] >= 400):
+        said = f"{here['status']} here and at the control"
+        return down(said) if here["status"] >= 400 else ok(said)
+    return _differs(here, there, local, proof)
+
+
+def _failed(here: Part, there: Part | None, proof: Part) -> Verdict:
+    if there is None:
+        return unknown(f"HTTP: {here['outcome']} here, and the control got no further")
+    said = f"HTTP: {here['outcome']} here, {there['status'] or there['outcome']} at the control"
+    if there["status"] is None:
+        same = here["outcome"] == there["outcome"]
+        return down(said) if same else unknown(f"{said}: both fail")
+    match here["outcome"]:
+        case "reset" if passed(proof.get("other_name")):
+            return blocked("http.reset.host", f"{said}; under another Host it passes")
+        case ("reset" | "fin" | "timeout") as outcome:
+            return blocked(f"http.{outcome}", said)
+    return blocked("http", said)
+
+
+def _differs(here: Part, there: Part, local: Part, proof: Part) -> Verdict:
+    said = f"{_shown(here)} here, {_shown(there)} at the control"
+    why = network(here, there, local, proof)
+    if why:
+        return blocked(_network_word(here), f"{said}; {why}")
+    why = server(here, there, local, proof)
+    if here["status"] < 300:
+        return ok(f"{said}; {why}") if why else unknown(f"{said}; nothing tells whose page it is")
+    if there["status"] >= 400:
+        return down(f"{said}; refused everywhere") if here["status"] >= 400 else ok(said)
+    if here["status"] >= 500:
+        return unknown(f"{said}: a server's trouble, or somebody's")
+    redirect = here["status"] < 400
+    if why:
+        word = "http.redirect.geo" if redirect else "http.error.geo"
+        return blocked(word, f"{said}; {why}", locus="server_side")
+    word = "http.redirect" if redirect else "http"
+    return blocked(word, f"{said}; nothing tells who sent it", locus="unknown")
+
+
+def _shown(row: Part) -> str:
+    told = row["location"] or row["title"]
+    return f"{row['status']} ({told})" if told else f"{row['status']}, {row['length']} bytes"
+
+
+def _network_word(here: Part) -> str:
+    if here["location"]:
+        return "http.redirect"
+    return "http.blockpage" if here["length"] else "http.error"
+
+
+def network(here: Part, there: Part, local: Part, proof: Part) -> str:
+    """Say what shows that the page came from the network; empty if nothing does."""
+    if _authentic(local):
+        return ""
+    rounds: Sequence[Part] = proof.get("again", ())
+    if faster(here, local, rounds):
+        return "it came sooner than the server could answer"
+    pages = [one for one in rounds if one["status"] is not None]
+    if rounds and not pages:
+        return "after it no connection got through"
+    if not pages or any(one["kept"] for one in pages):
+        return ""
+    if _alien(here, there, proof):
+        return "the connection was dead after it, and other answers from there are another server's"
+    if not any(one["closing"] for one in pages) and not _kin(here, there):
+        return "the connection was dead after it, unannounced"
+    return ""
+
+
+def server(here: Part, there: Part, local: Part, proof: Part) -> str:
+    """Say what shows that the page is the server's own; empty if nothing does."""
+    if _authentic(local):
+        return "its certificate is valid: the server said it"
+    rounds: Sequence[Part] = proof.get("again", ())
+    kept = bool(rounds) and all(one["kept"] for one in rounds)
+    if kept and (_kin(here, there) or not there["server"]):
+        return "the server kept the connection and answered the next request on it"
+    return ""
+
+
+def faster(here: Part, local: Part, rounds: Sequence[Part]) -> bool:
+    """Whether every copy of the page was here before the server's could be."""
+    trips = [row["seconds"] for row in local["tcp"] if row["address"] == here["address"]]
+    trips += [one["connect"] for one in rounds if one["connect"] is not None]
+    firsts = [here["first"], *(one["first"] for one in rounds)]
+    arrived = [first for first in firsts if first is not None]
+    if not trips or not arrived:
+        return False
+    quickest = min(trips)
+    return max(arrived) < min(SHARE * quickest, quickest - MARGIN)
+
+
+def _authentic(local: Part) -> bool:
+    return any(row["outcome"] == "ok" for row in local["tls"])
+
+
+def _kin(here: Part, there: Part) -> bool:
+    return bool(here["server"]) and here["server"] == there["server"]
+
+
+def _alien(here: Part, there: Part, proof: Part) -> bool:
+    other = proof.get("other_name") or {}
+    same = bool(there["server"]) and other.get("server") == there["server"]
+    return same and here["server"] != there["server"]
