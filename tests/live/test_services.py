@@ -31,6 +31,26 @@ from topologies.services.program import Program, Ready
 pytestmark = pytest.mark.live
 
 UNSHARE = ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child", "sh", "-c"]
+SITE, SITE6 = "31.13.70.36", "2a03:2880:f10c:83:face:b00c:0:25de"
+OTHER, REFUSED, SILENT = "104.244.42.1", "104.244.42.65", "104.244.42.129"
+WEBS: tuple[Service, ...] = (
+    Web("face", "servers", ("www.facebook.com",), (SITE, SITE6), title="Face $1 'x' \\ <b>"),
+    Web("gone", "servers", ("gone.example.net",), (OTHER,), status=451),
+    Web("moved", "servers", ("moved.example.net",), (OTHER,), status=302, location="m.example.net"),
+    Web("old", "servers", ("old.example.net",), (OTHER,), certificate="expired"),
+    Web("own", "servers", ("own.example.net",), (OTHER,), certificate="self-signed"),
+    Web("wrong", "servers", ("wrong.example.net",), (OTHER,), certificate="wrong-name"),
+    Web("rst", "servers", ("rst.example.net",), (OTHER,), manner="reset"),
+    Web("none", "servers", ("none.example.net",), (REFUSED,), manner="refused"),
+    Web("mute", "servers", ("mute.example.net",), (SILENT,), manner="silent"),
+    Web(
+        "geo",
+        "servers",
+        ("geo.example.net",),
+        (OTHER,),
+        geo=(Geo((f"{SITE}/32", f"{SITE6}/128"), 302, "tom.example.net"),),
+    ),
+)
 DNS = {
     "www.facebook.com": (SITE, SITE6),
     "v4only.example.net": (OTHER,),
