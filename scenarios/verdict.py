@@ -29,22 +29,22 @@ class Said:
 
 
 def members(document: schema.Document, word: str) -> tuple[str, ...]:
-    """Return the vantages a word contains: a vantage, a city, a carrier, or `abroad`."""
+    """Return the vantages a word contains: a vantage, city, carrier, `inside` or `abroad`."""
     if word in document.vantages:
         return (word,)
-    return tuple(
-        name
-        for name, vantage in document.vantages.items()
-        if word in (vantage.city, vantage.carrier) or (word == "abroad" and vantage.abroad)
-    )
+    return tuple(name for name, vantage in document.vantages.items() if word in _words(vantage))
+
+
+def _words(vantage: schema.Vantage) -> tuple[str, ...]:
+    side = "abroad" if vantage.abroad else "inside"
+    return tuple(word for word in (vantage.city, vantage.carrier, side) if word)
 
 
 def places_of(document: schema.Document) -> list[str]:
     """List the words that contain a vantage."""
     words = dict.fromkeys(document.vantages)
     for vantage in document.vantages.values():
-        words |= dict.fromkeys(filter(None, (vantage.city, vantage.carrier)))
-        words |= {"abroad": None} if vantage.abroad else {}
+        words |= dict.fromkeys(_words(vantage))
     return list(words)
 
 
