@@ -1,0 +1,190 @@
+"""Decide what happens to packets: the whole censor, without a socket, a clock or a die.
+
+Feed it packets with their times; it answers with verdicts, forged packets and events.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+from censor.case import Case, Docket
+from censor.decision import NOTHING, PASS, SETTLED, Decision, Release
+from censor.events import Event
+from censor.flow import Flow, FlowTable
+from censor.hearing import Hearing
+from censor.luck import Luck
+from censor.packet import Key, Malformed, Packet, parse
+from censor.residual import Memories, spell
+from censor.rules import Policy
+from censor.sentence import Court
+from censor.wire import Protocol
+
+_TCP: Final = int(Protocol.TCP)
+_UDP: Final = int(Protocol.UDP)
+
+#: How long a settled flow goes without being counted by the flow table, in seconds.
+_TOUCH: Final = 1.0
+
+Pair = tuple[bytes, bytes]
+
+
+class Engine:
+    """One box's censor. `seed` fixes its luck; `certain` makes every chance come true.
+
+    `seen`: how many packets its driver saw before, so that events can name packets by number.
+    """
+
+    __slots__ = ("_cases", "_court", "_docket", "_memories", "_quick", "_settled", "_table", "seen")
+
+    def __init__(
+        self, policy: Policy, *, seed: int = 0, certain: bool = False, seen: int = 0
+    ) -> None:
+        self.seen = seen
+        self._memories = Memories(policy.limits.residual)
+        self._court = Court(policy, Luck(seed, certain=certain), self._memories)
+        self._table = FlowTable(policy.limits.flows, policy.limits.idle)
+        self._docket = Docket(policy)
+        self._cases: dict[Key, Case] = {}
+        self._quick: dict[bytes, Case] = {}
+        self._settled: dict[Pair, dict[Key, Case]] = {}
+
+    def due(self) -> float | None:
+        """Return when something happens by itself next, in seconds; None if nothing will."""
+        moment = self._memories.next
+        return moment if moment < inf else None
+
+    def tick(self, *, now: float) -> Release:
+        """Do what fell due by `now`."""
+        if self._memories.next > now:
+            return NOTHING
+        return Release(events=tuple(self._forget(now)))
+
+    def receive(self, packet: bytes, *, now: float, inside: bool) -> Decision:
+        """Decide about one packet that arrived at `now`, from the censored side if `inside`."""
+        self.seen += 1
+        memories = self._memories
+        if memories.next > now:
+            # The shortest way, for the commonest packet: IPv4 without options, whole, no fragment,
+            # of a settled flow; in TCP neither SYN, FIN nor RST.
+            case = self._quick.get(packet[12:24])
+            if (
+                case is not None
+                and packet[0] == 0x45
+                and packet[9] == case.ends.protocol
+                and not packet[6] & 0x3F
+                and not packet[7]
+                and (packet[9] == _UDP or (len(packet) >= 40 and not packet[33] & 7))
+                and now - case.flow.seen < _TOUCH
+                and len(packet) == packet[2] << 8 | packet[3]
+            ):
+                return SETTLED
+            events: list[Event] = []
+        else:
+            events = self._forget(now)
+        parsed = parse(packet)
+        if isinstance(parsed, Malformed):
+            detail = {"reason": parsed.reason, "offset": parsed.offset}
+            events.append(Event(now, "malformed", self.seen, detail=detail))
+            return Decision(events=tuple(events))
+        return self._judge(parsed, now, inside, events)
+
+    def _judge(self, packet: Packet, now: float, inside: bool, events: list[Event]) -> Decision:
+        court = self._court
+        if packet.truncated:
+            detail = {"captured": len(packet.data), "length": packet.total_length}
+            events.append(Event(now, "truncated", self.seen, detail=detail))
+        if court.policy.tcp.verify_checksum and packet.intact() is False:
+            return Decision(events=tuple(events)) if events else PASS
+        flow = self._table.observe(packet, now=now, inside=inside)
+        if self._table.evicted:
+            self._evict(now, events)
+        case = self._cases.get(flow.key)
+        if case is None or case.flow is not flow:
+            case = self._open(flow, case)
+        if case.settled:
+            return Decision(settled=True, events=tuple(events)) if events else SETTLED
+        remembered = len(self._memories) and self._memories.find(case.keys)
+        if (
+            packet.data_offset < packet.end
+            or case.plain
+            or case.doomed
+            or case.refused
+            or remembered
+        ):
+            sentence = Hearing(court, case, packet, now, self.seen, events).hear()
+            if sentence.remembered:
+                self._unsettle(case)
+            return sentence.decide(settled=self._settle(case))
+        if self._settle(case):
+            return Decision(settled=True, events=tuple(events)) if events else SETTLED
+        return Decision(events=tuple(events)) if events else PASS
+
+    def _forget(self, now: float) -> list[Event]:
+        return [
+            Event(memory.until, "forgotten", rule=memory.rule, detail={"key": spell(memory.key)})
+            for memory in self._memories.expire(now)
+        ]
+
+    def _evict(self, now: float, events: list[Event]) -> None:
+        """Forget the cases of flows the table has forgotten; only a full table is an event."""
+        for eviction in self._table.evicted:
+            case = self._cases.get(eviction.flow.key)
+            if case is not None and case.flow is eviction.flow:
+                del self._cases[eviction.flow.key]
+                self._disturb(case)
+                if eviction.reason == "limit":
+                    detail = {"what": "flow", "limit": self._table.limit}
+                    events.append(
+                        Event(now, "evicted", self.seen, flow=case.named(), detail=detail)
+                    )
+        self._table.evicted.clear()
+
+    def _open(self, flow: Flow, former: Case | None) -> Case:
+        if former is not None:
+            self._disturb(former)
+        case = self._docket.open(flow)
+        self._cases[flow.key] = case
+        return case
+
+    def _settle(self, case: Case) -> bool:
+        """Let a case rest if nothing can reach it any more; say whether it rests."""
+        if not case.idle or (len(self._memories) and self._memories.find(case.keys)):
+            return False
+        case.settled = True
+        case.flow.drop_streams()
+        ends = case.ends
+        if len(ends.client) == 4 and ends.protocol in (_TCP, _UDP):
+            for one in _quick_keys(case):
+                self._quick[one] = case
+        if self._docket.remembers:
+            pair = (ends.client, ends.server)
+            self._settled.setdefault(pair, {})[case.flow.key] = case
+        return True
+
+    def _unsettle(self, case: Case) -> None:
+        """Wake all cases between the same two ends."""
+        pair = (case.ends.client, case.ends.server)
+        for other in list(self._settled.get(pair, {}).values()):
+            self._disturb(other)
+
+    def _disturb(self, case: Case) -> None:
+        if not case.settled:
+            return
+        case.settled = False
+        for one in _quick_keys(case):
+            if self._quick.get(one) is case:
+                del self._quick[one]
+        pair = (case.ends.client, case.ends.server)
+        resting = self._settled.get(pair, {})
+        resting.pop(case.flow.key, None)
+        if not resting:
+            self._settled.pop(pair, None)
+
+
+def _quick_keys(case: Case) -> tuple[bytes, bytes]:
+    """Return bytes 12 to 24 of an IPv4 packet without options, in both directions."""
+    ends = case.ends
+    ports = ends.client_port.to_bytes(2, "big"), ends.server_port.to_bytes(2, "big")
+    there = ends.client + ends.server + ports[0] + ports[1]
+    return there, ends.server + ends.client + ports[1] + ports[0]

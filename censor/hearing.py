@@ -1,0 +1,193 @@
+"""Hear one packet: which rule, or which memory, has something to say to it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from censor.case import Case
+from censor.dissect.outcome import Incomplete
+from censor.events import Event
+from censor.packet import Packet
+from censor.reading import Found, glance, read
+from censor.rules import Act, App, Drop, Message, Rule
+from censor.sentence import Court, Sentence
+from censor.wire import Protocol, TcpFlag
+
+_TCP: Final = int(Protocol.TCP)
+_RST: Final = int(TcpFlag.RST)
+_SPACE: Final = 1 << 32
+_HALF: Final = 1 << 31
+
+Rules = tuple[Rule, ...]
+
+
+class Hearing:
+    """One packet of one case. `hear` it once."""
+
+    __slots__ = ("_case", "_court", "_now", "_packet", "_sentence", "_spared")
+
+    def __init__(
+        self, court: Court, case: Case, packet: Packet, now: float, n: int, events: list[Event]
+    ) -> None:
+        self._court = court
+        self._case = case
+        self._packet = packet
+        self._now = now
+        self._sentence = Sentence(court, case, packet, now, n, events)
+        self._spared = False
+
+    def hear(self) -> Sentence:
+        """Ask, in this order: old sentences, rules about flows, rules about messages, memories."""
+        case, sentence = self._case, self._sentence
+        if self._serving():
+            return sentence
+        self._hear_plain()
+        if case.topics and not sentence.acted and self._packet.payload_length:
+            if self._packet.protocol == _TCP:
+                self._read_stream()
+            else:
+                self._read_datagram()
+        if not (sentence.acted or case.exempt or self._spared) and len(self._court.memories):
+            self._recall()
+        return sentence
+
+    def _serving(self) -> bool:
+        """Drop what was condemned before; say whether nothing else need be asked."""
+        case, sentence = self._case, self._sentence
+        if case.doomed is not None:
+            act, rule = case.doomed
+            if sentence.heads(act.toward):
+                sentence.drop(rule)
+            return True
+        refused = case.refused.get(sentence.from_client)
+        if refused is None or not self._packet.payload_length:
+            return False
+        end, rule = refused
+        if not 0 < (end - self._packet.seq) % _SPACE < _HALF:
+            return False
+        sentence.drop(rule)
+        return True
+
+    # --- rules ---------------------------------------------------------------------------
+
+    def _hear_plain(self) -> None:
+        for rule in self._case.plain:
+            if any(self._applies(act) for act in rule.then) and self._fire(rule, None):
+                return
+
+    def _applies(self, act: Act) -> bool:
+        """Say whether an act could do anything with this packet by itself."""
+        if isinstance(act, Drop):
+            return self._sentence.heads(act.toward)
+        return self._packet.protocol == _TCP and not self._packet.flags & _RST
+
+    def _hear_message(self, message: Message, rules: Rules) -> None:
+        case = self._case
+        case.trigger = message.trigger
+        for rule in rules:
+            if not rule.when.matches(case.ends, message):
+                continue
+            if rule.allows:
+                case.exempt = case.ends.protocol == _TCP
+                self._spared = True
+                return
+            if self._fire(rule, message):
+                return
+
+    def _fire(self, rule: Rule, message: Message | None) -> bool:
+        """Do what a rule that matches says, with its chance; say whether it came to that."""
+        fires = self._court.luck.fires(rule.chance)
+        if message is not None or rule.id not in self._case.said:
+            self._case.said.add(rule.id)
+            self._sentence.say("matched", rule.id, {} if fires else {"fired": False})
+        if fires:
+            for act in rule.then:
+                self._sentence.carry_out(act, rule.id, message)
+        return fires
+
+    # --- messages ------------------------------------------------------------------------
+
+    def _read_datagram(self) -> None:
+        payload = self._packet.payload
+        for app, rules in tuple(self._case.topics.items()):
+            found = read(app, payload, self._court.policy.readings[app], stream=False, whole=False)
+            if isinstance(found, Found):
+                self._case.misses = 0
+                for message in found.messages:
+                    self._hear_message(message, rules)
+                return
+        self._miss()
+
+    def _miss(self) -> None:
+        """Count a payload that no topic knows; after enough of them the box gives up."""
+        self._case.misses += 1
+        if self._case.misses >= self._court.policy.limits.give_up:
+            self._case.topics = {}
+
+    def _read_stream(self) -> None:
+        """Add a segment to its stream, and hear the messages that are complete now."""
+        case, packet, tcp = self._case, self._packet, self._court.policy.tcp
+        from_client = self._sentence.from_client
+        if not self._may_read():
+            case.topics = {}
+            return
+        if not (from_client or case.spoken is App.SIP):
+            return
+        stream = case.flow.stream(
+            from_client, limit=tcp.limit, overlap=tcp.overlap, reassemble=tcp.reassemble
+        )
+        if not stream.feed(packet.seq, packet.payload):
+            if stream.overflowed and from_client:
+                case.topics = {}
+            return
+        if not tcp.reassemble:
+            if not self._read_message(bytes(stream.data), whole=False):
+                self._miss()
+            return
+        while case.topics and not self._sentence.acted:
+            start = case.read[from_client]
+            length = self._read_message(bytes(stream.data[start:]), whole=True)
+            if length == 0:
+                break
+            case.read[from_client] = start + length
+        if stream.overflowed and from_client:
+            case.topics = {}
+
+    def _may_read(self) -> bool:
+        """Say whether the box saw enough of the handshake to follow this connection."""
+        require, flow = self._court.policy.tcp.require, self._case.flow
+        if require == "none":
+            return True
+        return flow.client_isn is not None and (require == "syn" or flow.server_isn is not None)
+
+    def _read_message(self, data: bytes, *, whole: bool) -> int:
+        """Read one message of whichever protocol it is; return its length, 0 if there is none."""
+        case = self._case
+        for app, rules in tuple(case.topics.items()):
+            found = read(app, data, self._court.policy.readings[app], stream=True, whole=whole)
+            if isinstance(found, Found):
+                case.spoken = app
+                case.topics = {} if found.last else {app: rules}
+                for message in found.messages:
+                    self._hear_message(message, rules)
+                return found.length
+            if whole and not isinstance(found, Incomplete):
+                del case.topics[app]
+        return 0
+
+    # --- memories ------------------------------------------------------------------------
+
+    def _recall(self) -> None:
+        """Do what a memory says, if one reaches this packet."""
+        memory = self._court.memories.find(self._case.keys)
+        packet, sentence = self._packet, self._sentence
+        if memory is None or (memory.residual.data_only and not packet.payload_length):
+            return
+        if self._case.trigger is None and packet.payload_length:
+            self._case.trigger = glance(packet.payload)
+        sentence.recalled = True
+        for act in memory.residual.then:
+            if self._applies(act):
+                sentence.carry_out(act, memory.rule, None)
+        if sentence.acted and memory.residual.renew:
+            self._court.memories.renew(memory, self._now)

@@ -1,0 +1,169 @@
+"""Turn an act into forged packets, for the packet that triggered it.
+
+Sequence numbers are those the receiver expects, as far as the trigger tells: toward the trigger's
+sender what it acknowledged, toward its receiver what follows the trigger (or the trigger's own
+number, if it is dropped).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from censor import forge
+from censor.luck import Luck
+from censor.packet import Packet
+from censor.rules import BlockPage, DnsAnswer, Header, Message, Number, Reset, Toward
+from censor.wire import Protocol, TcpFlag
+
+_TCP: Final = int(Protocol.TCP)
+_ACK: Final = int(TcpFlag.ACK)
+_RST: Final = int(TcpFlag.RST)
+_SYN: Final = int(TcpFlag.SYN)
+_FIN: Final = int(TcpFlag.FIN)
+_A, _AAAA = 1, 28
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """The packet an act answers. `following`: the sequence number after all its sender has sent
+    so far, as far as the box knows; `message`: what was read in it, if anything."""
+
+    packet: Packet
+    from_client: bool
+    following: int
+    dropped: bool
+    message: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forged:
+    """Packets for one end of the flow."""
+
+    to_client: bool
+    packets: tuple[bytes, ...]
+
+
+def following(packet: Packet) -> int:
+    """Return the sequence number after a segment: SYN and FIN count for one each."""
+    extra = (packet.flags & _SYN != 0) + (packet.flags & _FIN != 0)
+    return packet.seq + packet.payload_length + extra
+
+
+def forge_reset(act: Reset, trigger: Trigger, luck: Luck) -> Sequence[Forged]:
+    """Forge the RSTs of an act, for the client first."""
+    if trigger.packet.protocol != _TCP or trigger.packet.flags & _RST:
+        return ()
+    ends = {Toward.CLIENT: (True,), Toward.SERVER: (False,), Toward.BOTH: (True, False)}
+    return [_resets(act, trigger, luck, to_client) for to_client in ends[act.toward]]
+
+
+def _resets(act: Reset, trigger: Trigger, luck: Luck, to_client: bool) -> Forged:
+    packet = trigger.packet
+    back = to_client == trigger.from_client
+    ip = _header(act.header, packet, luck, back)
+    window = _number(act.window, packet.window, luck)
+    seq, ack = _numbers(trigger, back)
+    ports = (packet.dport, packet.sport) if back else (packet.sport, packet.dport)
+    flags = act.flags
+    return Forged(
+        to_client,
+        tuple(
+            forge.tcp(
+                ip,
+                forge.Tcp(
+                    *ports,
+                    seq + act.offsets[index % len(act.offsets)],
+                    ack if flags & _ACK else 0,
+                    flags,
+                    window,
+                ),
+            )
+            for index in range(act.count)
+        ),
+    )
+
+
+def forge_answer(act: DnsAnswer, trigger: Trigger, luck: Luck) -> Sequence[Forged]:
+    """Forge the answer to the DNS query in the trigger; nothing where the act says so."""
+    packet, message = trigger.packet, trigger.message
+    if message is None:
+        return ()
+    records = _records(act, message, luck)
+    if records is None:
+        return ()
+    reply = forge.DnsReply(
+        act.rcode,
+        records,
+        _number(act.answer_ttl, 0, luck),
+        act.authoritative,
+        act.recursion,
+    )
+    if packet.protocol == _TCP:
+        if act.over_tcp == "nothing":
+            return ()
+        answer = b""
+        if act.over_tcp == "answer":
+            answer = forge.dns_answer(message.raw, message.question_end, reply)
+            answer = len(answer).to_bytes(2, "big") + answer
+        ending = "fin" if answer else "reset"
+        page = BlockPage(answer, ending, reset_server=True, header=act.header, drop=act.drop)
+        return forge_page(page, trigger, luck)
+    answer = forge.dns_answer(message.raw, message.question_end, reply)
+    ip = _header(act.header, packet, luck, True)
+    return [Forged(trigger.from_client, (forge.udp(ip, packet.dport, packet.sport, answer),))]
+
+
+def _records(act: DnsAnswer, message: Message, luck: Luck) -> tuple[bytes, ...] | None:
+    """Choose addresses of the family that was asked for; None is no answer at all."""
+    if act.rcode or not (act.v4 or act.v6):
+        return ()
+    pool = {_A: act.v4, _AAAA: act.v6}.get(message.qtype or 0, ())
+    if not pool:
+        if act.otherwise == "nothing":
+            return None
+        pool = act.v4 if act.otherwise == "a" else ()
+    return tuple(pool) if act.pick is None else luck.pick(pool, act.pick)
+
+
+def forge_page(act: BlockPage, trigger: Trigger, luck: Luck) -> Sequence[Forged]:
+    """Forge a response to the client, its end, and the RST that makes the server give up."""
+    packet = trigger.packet
+    if packet.protocol != _TCP or not trigger.from_client:
+        return ()
+    ip = _header(act.header, packet, luck, True)
+    first = forge.Tcp(packet.dport, packet.sport, packet.ack, trigger.following, _ACK, 64240)
+    segments = forge.pages(act.response, first, fin=act.ending == "fin")
+    page = [forge.tcp(ip, header, payload) for header, payload in segments]
+    if act.ending == "reset":
+        seq = first.seq + len(act.response)
+        header = forge.Tcp(first.sport, first.dport, seq, first.ack, _RST | _ACK)
+        page.append(forge.tcp(ip, header))
+    made = [Forged(True, tuple(page))]
+    if act.reset_server:
+        seq, ack = _numbers(trigger, False)
+        header = forge.Tcp(packet.sport, packet.dport, seq, ack, _RST | _ACK)
+        made.append(Forged(False, (forge.tcp(_header(act.header, packet, luck, False), header),)))
+    return made
+
+
+def _numbers(trigger: Trigger, back: bool) -> tuple[int, int]:
+    """Return the sequence and acknowledgment numbers that fit best."""
+    packet = trigger.packet
+    acknowledged = packet.ack if packet.flags & _ACK else 0
+    if back:
+        return acknowledged, trigger.following
+    return (packet.seq if trigger.dropped else trigger.following), acknowledged
+
+
+def _header(header: Header, packet: Packet, luck: Luck, back: bool) -> forge.Ip:
+    """Make the IP header of a packet back to the trigger's sender, or on to its receiver."""
+    ttl = _number(header.ttl, packet.ttl, luck)
+    ip_id = _number(header.ip_id, packet.ip_id, luck)
+    src, dst = (packet.dst, packet.src) if back else (packet.src, packet.dst)
+    return forge.Ip(src, dst, max(ttl, 1), ip_id & 0xFFFF, header.df)
+
+
+def _number(number: Number, mirrored: int, luck: Luck) -> int:
+    return mirrored if number.mirror else luck.between(number.low, number.high)
