@@ -15,7 +15,7 @@ from filterbed.wilson import Rate
 from scenarios.model import Label
 from scenarios.taxonomy import agrees, ancestors
 
-SCHEMA = 1
+SCHEMA = "filterbed/score-1"
 
 
 @dataclass(frozen=True, slots=True)

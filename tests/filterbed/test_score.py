@@ -242,7 +242,7 @@ def test_the_document_has_the_contracts_keys() -> None:
     found = score_document(scenario="a/b", seed=3, taxonomy="t", valid=True, rows=rows(TRUTH)[:1])
     summary_ = found.pop("summary")
     assert found == {
-        "schema": 1,
+        "schema": "filterbed/score-1",
         "scenario": "a/b",
         "seed": 3,
         "valid": True,

@@ -1,0 +1,121 @@
+"""Show runs on a terminal: what was expected, what the tool said, and how far they agree.
+
+The marks differ in shape, not only in colour; without a terminal the text is plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import IO, Any, Final
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from filterbed.junit import Finished
+from filterbed.score import Row, label_text
+
+#: Right, wrong, no answer. Blue and orange stay apart for the colour-blind (Okabe and Ito, 2008).
+MARKS: Final = {"right": "✓", "wrong": "✗", "none": "?"}
+_STYLES: Final = {"right": "#56b4e9", "wrong": "bold #e69f00", "none": "bold #e69f00"}
+_ASCII: Final = {"✓": "+", "✗": "x", "·": "-", "–": "-"}
+#: Where there is no terminal to ask.
+PLAIN_WIDTH: Final = 100
+
+
+def show(
+    runs: Iterable[Finished], *, file: IO[str] | None = None, width: int | None = None
+) -> None:
+    """Print a scoreboard for each run."""
+    console = Console(file=file, width=width, highlight=False, soft_wrap=False)
+    if width is None and not console.is_terminal:
+        console = Console(file=file, width=PLAIN_WIDTH, highlight=False)
+    for run in runs:
+        _run(console, run)
+
+
+def _run(console: Console, run: Finished) -> None:
+    console.print()
+    console.print(Text(_plain(console, run.scenario), style="bold"))
+    if not run.valid:
+        _invalid(console, run)
+    for probe in dict.fromkeys(row.probe for row in run.rows):
+        rows = [row for row in run.rows if row.probe == probe]
+        for vantage in dict.fromkeys(row.vantage for row in rows):
+            console.print(
+                _table(console, probe, vantage, [r for r in rows if r.vantage == vantage])
+            )
+        if run.summary and probe in run.summary:
+            _summary(console, probe, run.summary[probe])
+    if run.directory is not None:
+        console.print(Text(_plain(console, f"  run directory: {run.directory}")), soft_wrap=True)
+
+
+def _invalid(console: Console, run: Finished) -> None:
+    """Say loudly that there is no score."""
+    loud = "bold reverse" if console.is_terminal else ""
+    console.print(Text("  INVALID: this run has no score, because", style=loud))
+    for reason in run.invalid_because or ["no reason is known"]:
+        console.print(Padding(Text(_plain(console, f"{MARKS['wrong']} {reason}")), (0, 0, 0, 4)))
+
+
+def _table(console: Console, probe: str, vantage: str, rows: Sequence[Row]) -> Table:
+    table = Table(
+        title=Text(_plain(console, f"  {probe} from {vantage}")),
+        title_justify="left",
+        title_style="",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        show_edge=False,
+    )
+    table.add_column("", no_wrap=True, width=3, justify="right")
+    # Nothing is cut away: a narrow terminal folds.
+    for name in ("target", "expected", "observed"):
+        table.add_column(name, overflow="fold")
+    several = len({row.round for row in rows}) > 1
+    for row in rows:
+        kind = mark(row)
+        target = f"{row.target} #{row.round}" if several else row.target
+        texts = (target, label_text(row.expected), label_text(row.observed))
+        table.add_row(
+            Text(_plain(console, MARKS[kind]), style=_STYLES[kind]),
+            *(Text(_plain(console, text)) for text in texts),
+        )
+    return table
+
+
+def mark(row: Row) -> str:
+    """Return which of MARKS a row gets."""
+    if row.observed.verdict == "unknown":
+        return "none"
+    return "right" if row.correct else "wrong"
+
+
+def _summary(console: Console, probe: str, summary: Mapping[str, Any]) -> None:
+    words = [f"{name} {rate(summary[name])}" for name in ("precision", "recall", "accuracy")]
+    if summary["unknown"]:
+        words.append(f"unknown {summary['unknown']}")
+    line = f"{probe}: {' · '.join(words)}"
+    console.print(Padding(Text(_plain(console, line), style="bold"), (0, 0, 0, 2)))
+
+
+def rate(document: Mapping[str, Any]) -> str:
+    """Write a rate with its interval: `0.83 [0.44–0.97] of 6`."""
+    if document["value"] is None:
+        return "– of 0"
+    low, high = document["low"], document["high"]
+    return f"{document['value']:.2f} [{low:.2f}–{high:.2f}] of {document['n']}"
+
+
+def _plain(console: Console, text: str) -> str:
+    """Return text that this console can show: no control characters, its encoding's letters."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    encoding = console.encoding or "utf-8"
+    try:
+        shown.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        swapped = "".join(_ASCII.get(c, c) for c in shown)
+        shown = swapped.encode("ascii", "backslashreplace").decode("ascii")
+    return shown
