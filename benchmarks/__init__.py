@@ -1,0 +1,1 @@
+"""What `make bench` runs: one table of ratios, measured in one go on one machine."""
