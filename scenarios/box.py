@@ -11,8 +11,8 @@ from scenarios import schema
 from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.ground import Ground, expand
 from scenarios.model import Censor
+from scenarios.places import Places
 from scenarios.quantity import DURATION
-from scenarios.yaml12 import Places
 from topologies.plan import Box
 
 #: What a scenario adds to a censor and to its rules; the policy itself knows nothing of it.
@@ -37,14 +37,14 @@ def censors(
         if entry.at not in boxes:
             expected, hint = f"a place for a box: {either(boxes)}", nearest(entry.at, boxes)
             problems.append(places.problem((*at, "at"), expected, found=show(entry.at), hint=hint))
-            continue
-        if entry.at in taken:
+        elif entry.at in taken:
             expected = f"a place of its own; {taken[entry.at]} stands there"
             problems.append(places.problem((*at, "at"), expected, found=show(entry.at)))
         taken.setdefault(entry.at, name)
         own, found = _policy(document, entry, raw[name], at, ground, places)
         problems += found
-        problems += _lost_races(document, entry, own, at, boxes[entry.at], ground, places)
+        if entry.at in boxes:
+            problems += _lost_races(entry, own, at, boxes[entry.at], ground, places)
         built.append(Censor(name, entry.at, own))
     return tuple(built), problems
 
@@ -135,7 +135,6 @@ def _placed(wrong: policy.Problem, path: Path, places: Places) -> Problem:
 
 
 def _lost_races(
-    document: schema.Document,
     entry: schema.Censor,
     own: Mapping[str, Any],
     at: Path,

@@ -38,7 +38,9 @@ class ScenarioError(Exception):
     """A scenario that cannot be loaded; the fault is its author's. Holds every problem found."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems), key=lambda p: (p.file, p.line, p.column)))
+        self.problems = tuple(
+            sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line, p.column))
+        )
         super().__init__("\n".join(str(p) for p in self.problems))
 
 

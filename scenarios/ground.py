@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from scenarios import schema
 from scenarios.error import Path, Problem, nearest, show
-from scenarios.yaml12 import Places
+from scenarios.places import Places
 from topologies import catalogue, place, prefix
 from topologies.address import COUNTRIES
 from topologies.errors import PlanError
@@ -50,11 +51,10 @@ def lay(document: schema.Document, places: Places) -> tuple[Ground | None, list[
     addresses = _addresses(document)
     problems = [*_collisions(document, addresses, places)]
     hosts = {name: _host(document, entry) for name, entry in document.services.items()}
-    options = document.topology.model_dump()
-    try:
-        plan = catalogue.build(options, _vantages(document), _hosts(document, hosts, addresses))
-    except PlanError as error:
-        return None, problems + [_placed(p, hosts, addresses, places) for p in error.problems]
+    plan, wrong = _plan(document, _hosts(document, hosts, addresses))
+    problems += [_placed(p, hosts, addresses, places) for p in wrong]
+    if plan is None:
+        return None, problems
     bare = Ground(plan, (), {})
     services = [
         _service(name, entry, hosts[name], addresses[name], bare, problems, places)
@@ -62,6 +62,27 @@ def lay(document: schema.Document, places: Places) -> tuple[Ground | None, list[
     ]
     zone = {name: service.addresses for service in services for name in service.names}
     return Ground(plan, tuple(services), zone), problems
+
+
+def _plan(
+    document: schema.Document, hosts: dict[str, place.Place]
+) -> tuple[Plan | None, tuple[PlanProblem, ...]]:
+    """Build the plan; where it cannot be, leave out what is wrong so that the rest is checked."""
+    options, vantages = document.topology.model_dump(), _vantages(document)
+    try:
+        return catalogue.build(options, vantages, hosts), ()
+    except PlanError as error:
+        problems = error.problems
+    sections: dict[str | int, dict[str, Any]]
+    sections = {"topology": options, "vantages": vantages, "places": hosts}
+    for problem in problems:
+        sections[problem.path[0]].pop(str(problem.path[1]), None)
+    if not vantages:
+        vantages["nobody"] = place.Vantage(abroad=True)
+    try:
+        return catalogue.build(options, vantages, hosts), problems
+    except PlanError:
+        return None, problems
 
 
 def _vantages(document: schema.Document) -> dict[str, place.Vantage]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from scenarios import library, yaml12
 from scenarios.error import ScenarioError, show
-from scenarios.yaml12 import Places
+from scenarios.places import Places
 
 
 def read(file: File) -> tuple[Any, Places]:

@@ -10,7 +10,7 @@ from scenarios import baseline, box, inherit, library, schema, shape, verdict
 from scenarios.error import Problem, ScenarioError, either, nearest, show
 from scenarios.ground import Ground, lay
 from scenarios.model import Scenario, Target, Truth
-from scenarios.yaml12 import Places
+from scenarios.places import Places
 from topologies.service import Sip
 
 #: From the best founded to the least: a scenario is as faithful as its least faithful rule.

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from scenarios.error import Path, Problem, ScenarioError, either, nearest, show, spell
+from scenarios.places import Places
 from scenarios.schema import Document
-from scenarios.yaml12 import Places
 
 #: pydantic's error type -> what was expected, from the error's context.
 _EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {

@@ -10,7 +10,7 @@ from scenarios import baseline, schema, taxonomy
 from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.ground import Ground
 from scenarios.model import Label, Truth
-from scenarios.yaml12 import Places
+from scenarios.places import Places
 from topologies.service import Sip
 
 Pair = tuple[str, str]
@@ -204,7 +204,7 @@ def _mismatch(label: Label, base: Label, pair: Pair, word: str) -> str:
     """Say what a truth should be, where what the services answer leaves no choice."""
     if label.verdict == "blocked" and label.locus in ("network", None):
         return ""
-    if label == base or (label.verdict == base.verdict == "blocked" and not label.mechanisms):
+    if label.verdict == base.verdict and (label == base or not (base.locus and label.mechanisms)):
         return ""
     vantage, target = pair
     mechanisms = f", {base.locus}, [{', '.join(sorted(base.mechanisms))}]" if base.locus else ""
@@ -247,6 +247,6 @@ def _doubled(said: Mapping[Pair, list[Said]], places: Places) -> Iterator[Proble
             first, second = sorted((one.index, other.index))
             if other.start < one.end and (first, second, target) not in seen:
                 seen.add((first, second, target))
-                line, _ = places.of(("truth", first))
+                line, _ = places.of(places.written(("truth", first)))
                 expected = f"one truth for {target} from {vantage}; line {line} has one already"
                 yield places.problem(("truth", second), expected, found="another")
