@@ -27,7 +27,7 @@ def page(local: Part, control: Part, proof: Part) -> Verdict | None:
     if not local["http"]:
         return None
     here, there = local["http"][0], (control["http"] or [None])[0]
-    if here["status"] is None:
+    if here["status"] is None or _half(here, there):
         return _failed(here, there, proof)
     if there is None or there["status"] is None:
         if here["status"] < 400:
@@ -37,6 +37,20 @@ def page(local: Part, control: Part, proof: Part) -> Verdict | None:
         said = f"{here['status']} here and at the control"
         return down(said) if here["status"] >= 400 else ok(said)
     return _differs(here, there, local, proof)
+
+
+def same_page(local: Part, control: Part) -> bool:
+    """Whether both fetched a page, and the same one."""
+    pages = [part["http"][0] for part in (local, control) if part["http"]]
+    return len(pages) == 2 and all(row["status"] for row in pages) and alike(*pages)
+
+
+def _half(here: Part, there: Part | None) -> bool:
+    """Whether the control's page began to arrive and was cut short."""
+    if here["outcome"] == "ok" or there is None or there["outcome"] != "ok":
+        return False
+    same = (here["status"], here["location"]) == (there["status"], there["location"])
+    return same and here["title"] in (None, there["title"])
 
 
 def _failed(here: Part, there: Part | None, proof: Part) -> Verdict:
@@ -124,7 +138,7 @@ def faster(here: Part, local: Part, rounds: Sequence[Part]) -> bool:
     if not trips or not arrived:
         return False
     quickest = min(trips)
-    return max(arrived) < min(SHARE * quickest, quickest - MARGIN)
+    return bool(max(arrived) < min(SHARE * quickest, quickest - MARGIN))
 
 
 def _authentic(local: Part) -> bool:

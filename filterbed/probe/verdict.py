@@ -70,7 +70,8 @@ _CERTIFICATES: Final = {
 
 def bogon(address: str) -> bool:
     """Whether an address can be nobody's public server."""
-    return not ipaddress.ip_address(address).is_global
+    parsed = ipaddress.ip_address(address)
+    return not parsed.is_global or parsed.is_multicast
 
 
 def disjoint(local: Part, control: Part) -> bool:
@@ -134,7 +135,7 @@ def _stranger(local: Part, control: Part, proof: Part, said: str) -> Verdict | N
     page = _page(local) or _page(elsewhere)
     if page is not None:
         return blocked(*_posing(page, said))
-    if not answers(genuine):
+    if not answers(genuine) and (_addresses(control) or answers(elsewhere)):
         return unknown(f"{said}; neither address serves anything that tells them apart")
     return blocked("dns.injection.other", f"{said}; the address does not serve the name, there too")
 
@@ -183,7 +184,7 @@ def serves(measurement: Part, genuine: Part) -> bool:
 
 
 def alike(one: Part, other: Part) -> bool:
-    """Whether two answers are one page: same status, and the same target, title or nearly length."""
+    """Whether two answers are one page: same status, and the same target, title or size."""
     if one["status"] != other["status"]:
         return False
     if one["location"] or other["location"]:
@@ -191,7 +192,7 @@ def alike(one: Part, other: Part) -> bool:
     if one["title"] or other["title"]:
         return bool(one["title"] == other["title"])
     short, long = sorted((one["length"], other["length"]))
-    return one["sha256"] == other["sha256"] or short >= 0.7 * long > 0
+    return bool(one["sha256"] == other["sha256"]) or short >= 0.7 * long > 0
 
 
 def connection(local: Part, control: Part, proof: Part) -> Verdict | None:
