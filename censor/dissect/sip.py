@@ -191,7 +191,7 @@ def read_uri(text: str) -> Uri:
     rest = text[found.end() :]
     if scheme == "tel":
         return Uri(text, scheme, rest.partition(";")[0] or None, None, None)
-    user, at, place = rest.rpartition("@") if "@" in rest else ("", "", rest)
+    user, at, place = rest.partition("@") if "@" in rest else ("", "", rest)
     host, port = split_host(re.split("[;?]", place, maxsplit=1)[0])
     return Uri(text, scheme, user.partition(":")[0] if at else None, host, port)
 
