@@ -52,10 +52,11 @@ queue.run()
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One row: what it is called, what it is compared with, and how it stands in the box."""
+    """One row: its name, whose rate it is set against, how it stands in the box, with a queue?"""
 
     name: str
     against: str
+    queue: bool
     stand: Callable[[Path], AbstractContextManager[None]]
 
 
@@ -109,12 +110,12 @@ def inspected(folder: Path) -> Iterator[None]:
 
 
 CONTENDERS = (
-    Contender("plain forwarding", "plain forwarding", nothing),
-    Contender("forwarding with connection tracking", "plain forwarding", tracking),
-    Contender("our censor, settled flows", "forwarding with connection tracking", settled),
-    Contender("C loop, every packet", "plain forwarding", c_loop),
-    Contender("our censor, every packet", "C loop, every packet", inspected),
-    Contender("scapy in the callback, every packet", "C loop, every packet", scapy),
+    Contender("plain forwarding", "plain forwarding", False, nothing),
+    Contender("forwarding with connection tracking", "plain forwarding", False, tracking),
+    Contender("our censor, settled flows", "forwarding with connection tracking", True, settled),
+    Contender("C loop, every packet", "plain forwarding", True, c_loop),
+    Contender("our censor, every packet", "C loop, every packet", True, inspected),
+    Contender("scapy in the callback, every packet", "C loop, every packet", True, scapy),
 )
 
 
