@@ -30,8 +30,7 @@ Step = tuple[bytes, bool]
 _NAMES: Final = {"suffix": [f"blocked-{n}.example" for n in range(BLOCKED)]}
 _BEYOND: Final = {"fidelity": "modelled"}
 POLICY: Final[dict[str, Any]] = {
-    "position": "on-path",
-    "latency": 0.002,
+    "position": "in-path",
     "rules": [
         {
             "id": "dns",
@@ -44,7 +43,7 @@ POLICY: Final[dict[str, Any]] = {
         {
             "id": "sip",
             "when": {"sip.host": _NAMES},
-            "then": {"inject": "reset"},
+            "then": {"drop": "packet"},
             **_BEYOND,
         },
     ],

@@ -8,7 +8,7 @@ import time
 
 #: (what it is called, scenario, aim in seconds)
 GROUNDS = (
-    ("line, up and down", "dns/pool", 1.0),
+    ("line, up and down", "dns/pool-2010", 1.0),
     ("national, up and down", "china-2010/december", 3.0),
 )
 

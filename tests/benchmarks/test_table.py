@@ -1,0 +1,50 @@
+"""The table: medians, ratios, what fell short, and the JSON other programs read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import table
+from benchmarks.table import Row
+
+FAST = Row("fast", (9.0, 10.0, 30.0), "Gbit/s", "fast", 10.0)
+SLOW = Row("slow", (4.0, 5.0, 6.0), "Gbit/s", "fast", 10.0, 0.8, 7)
+LATE = Row("up", (2.0,), "s", "aim: 1 s", 1.0, 1.0)
+
+
+def test_value_is_the_median_and_ratio_is_to_the_base() -> None:
+    assert (FAST.value, FAST.ratio) == (10.0, 1.0)
+    assert (SLOW.value, SLOW.ratio) == (5.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("row", "short"),
+    [
+        (FAST, False),
+        (SLOW, True),
+        (LATE, True),
+        (Row("up", (0.5,), "s", "aim", 1.0, 1.0), False),
+        (Row("rate", (0.5,), "packets/s", "aim", 1.0, 0.4), False),
+    ],
+)
+def test_a_rate_falls_short_below_its_aim_and_a_time_above(row: Row, short: bool) -> None:
+    assert row.fell_short == short
+
+
+def test_text_shows_what_is_unflattering() -> None:
+    shown = table.text([FAST, SLOW, LATE], table.machine())
+    assert "0.80 missed" in shown
+    assert shown.splitlines()[3].endswith("7")
+    assert "Linux" in shown
+
+
+def test_json_has_the_machine_and_the_five_keys(tmp_path: Path) -> None:
+    table.write(tmp_path / "latest.json", [FAST, SLOW], table.machine())
+    read = json.loads((tmp_path / "latest.json").read_text())
+    assert read["machine"]["cores"] >= 1
+    assert [row["name"] for row in read["results"]] == ["fast", "slow"]
+    assert {"name", "value", "unit", "against", "ratio"} <= set(read["results"][0])
+    assert read["results"][1]["packets_lost"] == 7
