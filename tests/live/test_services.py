@@ -14,17 +14,19 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import dns.message
 import dns.query
 import dns.rcode
 import pytest
 
+from filterbed.probe import call, sip
 from topologies.catalogue import build
 from topologies.errors import ServiceError
 from topologies.place import Place, Vantage
 from topologies.plan import Plan
-from topologies.service import Service
+from topologies.service import Geo, Service, Sip, Web
 from topologies.services import Standing, stand
 from topologies.services.program import Program, Ready
 
@@ -33,6 +35,14 @@ pytestmark = pytest.mark.live
 UNSHARE = ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child", "sh", "-c"]
 SITE, SITE6 = "31.13.70.36", "2a03:2880:f10c:83:face:b00c:0:25de"
 OTHER, REFUSED, SILENT = "104.244.42.1", "104.244.42.65", "104.244.42.129"
+PHONE, PHONE6, PHONE_B = "212.23.7.1", "2001:678:1::5060", "212.23.8.1"
+USERS = (("alice", "se.cret+1"),)
+SIPS: tuple[Service, ...] = (
+    Sip("voip", "servers", ("sip.voip.example.net",), (PHONE, PHONE6), USERS),
+    Sip("other", "servers", ("sip.other.example.net",), (PHONE_B,), (("alice", "different"),)),
+    Sip("shut", "servers", ("shut.example.net",), (REFUSED,), USERS, manner="refused"),
+    Sip("mute", "servers", ("mute.example.net",), (SILENT,), USERS, manner="silent"),
+)
 WEBS: tuple[Service, ...] = (
     Web("face", "servers", ("www.facebook.com",), (SITE, SITE6), title="Face $1 'x' \\ <b>"),
     Web("gone", "servers", ("gone.example.net",), (OTHER,), status=451),
@@ -59,7 +69,7 @@ DNS = {
 
 
 def plan() -> Plan:
-    held = (SITE, SITE6, OTHER, REFUSED, SILENT)
+    held = (SITE, SITE6, OTHER, REFUSED, SILENT, PHONE, PHONE6, PHONE_B)
     return build({"use": "line"}, {"client": Vantage()}, {"servers": Place(held)})
 
 
@@ -161,6 +171,44 @@ def manners_differ(directory: Path) -> None:
     with_.stop()
 
 
+def outcomes(name: str, address: str, user: str = "alice", secret: str = "se.cret+1") -> Any:
+    account = sip.Account(name, user, secret, address)
+    answer = sip.register(account, timeout=1.0, flows=[])
+    return answer["outcome"], answer["code"]
+
+
+def phones_register(directory: Path) -> None:
+    with_ = standing(directory, SIPS)
+    for address in (PHONE, PHONE6):
+        assert outcomes("sip.voip.example.net", address) == ("ok", 200)
+    assert outcomes(PHONE, PHONE) == ("ok", 200)
+    assert outcomes("sip.other.example.net", PHONE_B, secret="different") == ("ok", 200)
+    assert outcomes("sip.other.example.net", PHONE_B) == ("rejected", 401)
+    assert outcomes("sip.voip.example.net", PHONE, "mallory", "x") == ("rejected", 401)
+    assert outcomes("sip.elsewhere.example.net", PHONE) == ("rejected", 403)
+    assert outcomes("shut.example.net", REFUSED)[0] == "refused"
+    assert outcomes("mute.example.net", SILENT)[0] == "timeout"
+    with_.stop()
+
+
+def calls_are_answered_and_heard(directory: Path) -> None:
+    with_ = standing(directory, SIPS)
+    account = sip.Account("sip.voip.example.net", "alice", "se.cret+1", PHONE)
+    row = call.place(account, "echo", seconds=0.5, timeout=3, flows=[])
+    assert (row["outcome"], row["code"]) == ("ok", 200), row
+    assert row["rtp_sent"] >= 20
+    assert row["rtp_received"] >= row["rtp_sent"] - 3
+    nobody = call.place(account, "nobody", seconds=0.5, timeout=3, flows=[])
+    assert (nobody["outcome"], nobody["code"]) == ("rejected", 404), nobody
+    thief = sip.Account("sip.voip.example.net", "alice", "wrong", PHONE)
+    stolen = call.place(thief, "echo", seconds=0.5, timeout=3, flows=[])
+    assert (stolen["outcome"], stolen["code"]) == ("rejected", 407), stolen
+    other = sip.Account("sip.other.example.net", "alice", "different", PHONE_B)
+    assert call.place(other, "echo", seconds=0.2, timeout=3, flows=[])["outcome"] == "ok"
+    assert with_.alive() == ()
+    with_.stop()
+
+
 def a_dead_server_is_seen(directory: Path) -> None:
     with_ = standing(directory, WEBS)
     assert with_.alive() == ()
@@ -187,7 +235,7 @@ def a_server_that_fails_says_why(directory: Path) -> None:
 
 def all_are_quick(directory: Path) -> None:
     began = time.monotonic()
-    with_ = standing(directory, WEBS)
+    with_ = standing(directory, (*WEBS, *SIPS))
     up = time.monotonic() - began
     with_.stop()
     print(f"up {up:.3f} s, down {time.monotonic() - began - up:.3f} s")
@@ -201,6 +249,8 @@ INSIDE: dict[str, Callable[[Path], None]] = {
         pages_open,
         certificates_are_wrong_on_purpose,
         manners_differ,
+        phones_register,
+        calls_are_answered_and_heard,
         a_dead_server_is_seen,
         a_server_that_fails_says_why,
         all_are_quick,

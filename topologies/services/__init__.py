@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from topologies.plan import Plan
-from topologies.service import Service, Web
-from topologies.services import firewall, nginx, nsd, unbound
+from topologies.service import Service, Sip, Web
+from topologies.services import firewall, kamailio, nginx, nsd, sipp, unbound
 from topologies.services.certificate import Authority
 from topologies.services.program import Program
 from topologies.services.standing import START_LIMIT, Dead, Spawn, Standing
@@ -67,16 +67,26 @@ def programs(
             found.append(unbound.program(node.name, _held(plan, node.name), upstream, workdir))
     for name in dict.fromkeys(service.node for service in services):
         here = [service for service in services if service.node == name]
-        web = nginx.program(name, [s for s in here if isinstance(s, Web)], authority, workdir)
-        found += [web] if web else []
-        closed = [
-            (address, "tcp", WEB_PORTS)
-            for service in here
-            if isinstance(service, Web) and service.manner == "silent"
-            for address in service.addresses
-        ]
+        webs = [service for service in here if isinstance(service, Web)]
+        sips = [service for service in here if isinstance(service, Sip)]
+        servers = (
+            nginx.program(name, webs, authority, workdir),
+            kamailio.program(name, sips, workdir),
+        )
+        found += [program for program in servers if program]
+        found += sipp.programs(name, sips, workdir)
+        closed = [*_silent(here)]
         found += [firewall.program(name, closed, workdir)] if closed else []
     return tuple(found)
+
+
+def _silent(services: Sequence[Service]) -> Iterator[firewall.Closed]:
+    for service in services:
+        for address in service.addresses if service.manner == "silent" else ():
+            if isinstance(service, Web):
+                yield address, "tcp", WEB_PORTS
+            else:
+                yield from ((address, protocol, (kamailio.PORT,)) for protocol in ("udp", "tcp"))
 
 
 def _held(plan: Plan, node: str) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ from pathlib import Path
 from topologies.services.program import Program, binary
 
 #: iptables takes this lock; /run may be read-only to an ordinary user.
+#: An address, a protocol and its ports.
+Closed = tuple[str, str, Sequence[int]]
 LOCK = "XTABLES_LOCKFILE"
 
 
-def program(node: str, closed: Sequence[tuple[str, str, Sequence[int]]], workdir: Path) -> Program:
+def program(node: str, closed: Sequence[Closed], workdir: Path) -> Program:
     """Drop what arrives for each (address, protocol, ports)."""
     home = workdir / f"{node}-firewall"
     script = home / "rules.sh"
@@ -25,7 +27,7 @@ def program(node: str, closed: Sequence[tuple[str, str, Sequence[int]]], workdir
     )
 
 
-def rules(closed: Sequence[tuple[str, str, Sequence[int]]], home: Path) -> str:
+def rules(closed: Sequence[Closed], home: Path) -> str:
     """Write the shell script that installs the rules."""
     tools = {4: binary("iptables", "iptables"), 6: binary("ip6tables", "iptables")}
     lines = [f"export {LOCK}='{home}/lock'"]
