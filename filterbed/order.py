@@ -12,6 +12,8 @@ from scenarios.model import Scenario
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "webcheck": ("-P", "-m", "filterbed.probe.webcheck"),
 }
+#: What the stage brings back; in the run directory until the runner has read it.
+RESULT = ".result.pickle"
 OUTPUT_LIMIT = 16 * 2**20  # bytes of a tool's output that are kept, by contract
 
 
@@ -61,3 +63,36 @@ class Order:
     covered: tuple[str, ...] = ()
     host: str = ""
     argv: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """One probe at one vantage: what it printed, as it arrived, and how it ended.
+
+    `chunks` are (epoch seconds, bytes); `end` says how it ended if not by itself with status 0.
+    """
+
+    probe: str
+    vantage: str
+    started: float
+    ended: float
+    chunks: tuple[tuple[float, bytes], ...]
+    cut: bool
+    end: str | None
+    status: int
+
+
+@dataclass(slots=True)
+class Result:
+    """What a stage brings back for the judge.
+
+    `problems` are reasons why the run is invalid; `boxes` what each censor said when it stopped;
+    `macs` the hardware address of each interface of a box.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    links: list[dict[str, object]] = field(default_factory=list)
+    boxes: dict[str, dict[str, object]] = field(default_factory=dict)
+    tools: list[ToolRun] = field(default_factory=list)
+    macs: dict[str, str] = field(default_factory=dict)
+    sysctls: dict[str, str] = field(default_factory=dict)

@@ -93,7 +93,7 @@ def _main(arguments: Sequence[str]) -> int:
 
         os.close(watch)
         with os.fdopen(orders, "rb") as file:
-            order: Order = pickle.load(file)  # noqa: S301 - written by our own runner
+            order: Order = pickle.load(file)
         run: Callable[[Order, int], int] = main.main
         return run(order, say)
 

@@ -45,6 +45,7 @@ class Place:
         keep: paths under a covered or private directory that the tool needs.
         files: content by name, written below /run/filterbed.
         replaced: paths shown with the content of one of `files` instead.
+        nested: the host is a vantage; another host's network is joined as the sandbox's user.
     """
 
     pid: int
@@ -54,6 +55,7 @@ class Place:
     keep: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     replaced: Mapping[str, str] = field(default_factory=dict)
+    nested: bool = True
 
 
 def nest() -> None:
@@ -167,6 +169,9 @@ def _see(place: Place) -> None:
 
 
 def _join(place: Place, namespaces: Mapping[Clone, int]) -> None:
+    if not place.nested:
+        kernel.setns(namespaces[Clone.NEWNET], Clone.NEWNET)
+        return
     kernel.setns(namespaces[Clone.NEWUSER], Clone.NEWUSER)
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)

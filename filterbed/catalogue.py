@@ -1,0 +1,129 @@
+"""Show the library and its scenarios: `filterbed list` and `filterbed show`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from scenarios import library
+from scenarios.loader import load
+from scenarios.model import Scenario, Truth
+
+
+def show_list(as_json: bool) -> None:
+    """Print every scenario of the library, one line each, or as JSON."""
+    rows = []
+    for name in library.names():
+        scenario = load(library.locate(name))
+        rows.append(
+            {
+                "scenario": scenario.name,
+                "title": scenario.title,
+                "period": scenario.period,
+                "fidelity": scenario.fidelity,
+                "tags": list(scenario.tags),
+            }
+        )
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        return
+    width = max((len(str(row["scenario"])) for row in rows), default=0)
+    for row in rows:
+        click.echo(f"{row['scenario']!s:{width}}  {row['title']}  ({row['period']})")
+
+
+def show_one(scenario: Scenario, as_json: bool) -> None:
+    """Print everything a person needs to know of one scenario, its truth included."""
+    if as_json:
+        sys.stdout.write(json.dumps(_document(scenario), indent=2, ensure_ascii=False) + "\n")
+        return
+    from topologies.picture import picture
+
+    heading = f"{scenario.name}: {scenario.title}"
+    click.echo(f"{heading}\n{'=' * len(heading)}\n")
+    click.echo(
+        f"{scenario.period}; fidelity: {scenario.fidelity}; tags: {', '.join(scenario.tags)}\n"
+    )
+    click.echo(click.wrap_text(scenario.story, 96) + "\n")
+    click.echo("Sources")
+    for number, source in enumerate(scenario.sources):
+        click.echo(
+            f"  [{number}] {source['title']} ({source.get('year', '?')}) {source.get('url', '')}"
+        )
+    click.echo("\nNetwork\n" + picture(scenario.plan) + "\n")
+    click.echo("Hosts (for --at)")
+    for node in scenario.plan.nodes:
+        where = " ".join(w for w in (node.city, node.carrier) if w)
+        click.echo(f"  {node.name:<10} {node.role:<9} {where}")
+    click.echo("\nVantages: " + ", ".join(scenario.vantages))
+    click.echo("\nTargets and truth")
+    for target in scenario.targets:
+        fields = " ".join(f"{k}={v}" for k, v in target.fields.items() if k != "password")
+        click.echo(f"  {target.name} ({target.kind}) {fields}")
+        for text, vantages in _truths(scenario, target.name).items():
+            who = "everywhere" if len(vantages) == len(scenario.vantages) else ", ".join(vantages)
+            click.echo(f"      {who}: {text}")
+
+
+def _truths(scenario: Scenario, target: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for vantage in scenario.vantages:
+        found.setdefault(_text(scenario.truths[vantage, target]), []).append(vantage)
+    return found
+
+
+def _text(truth: Truth) -> str:
+    label = truth.label
+    words = [label.verdict, *sorted(label.mechanisms)]
+    if label.locus:
+        words.append(f"({label.locus})")
+    if truth.by_log:
+        words.append(f"if the box's log says so, else {truth.baseline.verdict}")
+    return " ".join(words)
+
+
+def _document(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "scenario": scenario.name,
+        "title": scenario.title,
+        "period": scenario.period,
+        "fidelity": scenario.fidelity,
+        "tags": list(scenario.tags),
+        "story": scenario.story,
+        "sources": [dict(source) for source in scenario.sources],
+        "topology": scenario.plan.topology,
+        "hosts": [
+            {
+                "host": node.name,
+                "role": node.role,
+                "city": node.city,
+                "carrier": node.carrier,
+                "addresses": _addresses(scenario, node.name),
+            }
+            for node in scenario.plan.nodes
+        ],
+        "vantages": list(scenario.vantages),
+        "targets": [target.public() for target in scenario.targets],
+        "censors": [
+            {"censor": c.name, "at": c.node, "policy": dict(c.policy)} for c in scenario.censors
+        ],
+        "truth": [
+            {
+                "vantage": vantage,
+                "target": target,
+                "verdict": truth.label.verdict,
+                "mechanisms": sorted(truth.label.mechanisms),
+                "locus": truth.label.locus,
+                "by_log": truth.by_log,
+            }
+            for (vantage, target), truth in scenario.truths.items()
+        ],
+    }
+
+
+def _addresses(scenario: Scenario, host: str) -> list[str]:
+    ends = [e for link in scenario.plan.links for e in link.ends if e.node == host]
+    return [*scenario.plan.node(host).addresses, *(a for e in ends for a in e.addresses)]

@@ -1,0 +1,132 @@
+"""Stand a scenario's ground up: network, captures, delay, censors, servers, control helper."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from filterbed.order import Order
+from filterbed.rundir import RunDir
+from filterbed.sandbox.place import Place, nest
+from filterbed.stage.box import BoxError, BoxProcess
+from filterbed.stage.capture import Captures
+from filterbed.stage.delay import Holds
+from filterbed.stage.vantage import Control, place
+from topologies import network as net
+from topologies import services
+from topologies.network import Network
+from topologies.services.standing import Standing
+
+#: The sandbox's own; gone with it.
+WORK = Path("/run/stage")
+_FIRST_QUEUE = 10
+
+
+class Ground:
+    """Everything that stands; `stop` takes the traffic away first, then the witnesses."""
+
+    def __init__(self, order: Order, say: Callable[[str], None]) -> None:
+        self.order = order
+        self.rundir = RunDir(Path(order.directory))
+        self.problems: list[str] = []
+        WORK.mkdir(exist_ok=True)
+        scenario = order.scenario
+        plan = scenario.plan
+        say(f"network: {len(plan.nodes)} hosts, {len(plan.links)} links")
+        self.network: Network = net.stand(plan, nest=nest)
+        self.captures = Captures(self.network, self.rundir) if order.capture else None
+        self._holds = Holds(self.network, self.rundir)
+        self.boxes = self._censors()
+        say("servers")
+        self.standing: Standing = services.stand(
+            plan,
+            scenario.services,
+            scenario.dns,
+            workdir=WORK,
+            spawn=self.network.popen,
+            namespace=lambda node: f"/proc/{self.network.pid(node)}/ns/net",
+        )
+        self.ca = self.standing.ca.read_text()
+        self.control = Control(
+            self.network, order.vantages, self.ca, WORK, self.rundir.logs / "control.log"
+        )
+        self._await()
+
+    def place(self, host: str) -> Place:
+        """Return a tool's place on `host`, with the targets that were asked for."""
+        wanted = [t for t in self.order.scenario.targets if t.name in self.order.targets]
+        return place(self.network, host, self.order, self.ca, wanted)
+
+    def casualties(self) -> list[str]:
+        """Say what has died: a censor, a server, a capture, the control helper, a delay."""
+        found = [
+            f"the censor at {box.name} died: {box.last_words()}"
+            for box in self.boxes
+            if not box.alive()
+        ]
+        found += [
+            f"the server {dead.program} died with {dead.status}: {dead.log.strip()[-300:]}"
+            for dead in self.standing.alive()
+        ]
+        found += self.captures.dead() if self.captures else []
+        found += [] if self.control.alive() else ["the control helper died"]
+        return found + self._holds.dead()
+
+    def still(self) -> None:
+        """End what makes traffic, so that both sides of every box see the last packet."""
+        self.standing.stop()
+        if self.control.alive():
+            self.control.process.kill()
+        ends = [n.name for n in self.network.plan.nodes if n.role not in ("router", "box")]
+        interfaces = {
+            node: [e.interface for li in self.network.plan.links for e in li.ends if e.node == node]
+            for node in ends
+        }
+        self.network.run_all(
+            {
+                node: "\n".join(f"ip link set {name} down" for name in names)
+                for node, names in interfaces.items()
+            }
+        )
+
+    def settle(self) -> list[str]:
+        """End the delays and the captures once all traffic is out; say what was lost."""
+        lost = self._holds.stop()
+        if self.captures:
+            self.captures.stop()
+        return lost
+
+    def _await(self) -> None:
+        self._holds.ready()
+        if self.captures:
+            self.captures.ready()
+        self.control.ready()
+
+    def _censors(self) -> list[BoxProcess]:
+        started = []
+        for number, censor in enumerate(self.order.scenario.censors):
+            path = self.rundir.path / f".{censor.name}.policy.json"
+            path.write_text(json.dumps(self.order.policies[censor.name], indent=1))
+            where = next(b for b in self.network.plan.boxes if b.node == censor.node)
+            started.append(
+                BoxProcess(
+                    self.network,
+                    where,
+                    censor.name,
+                    self.rundir.path,
+                    number=_FIRST_QUEUE + number,
+                    seed=self.order.seed,
+                    clock_rate=self.order.clock_rate,
+                )
+            )
+        for box in started:
+            try:
+                box.ready()
+            except BoxError:
+                if box.process.poll() == 3:
+                    raise net.NetworkError(
+                        f"the censor could not start: {box.last_words()}"
+                    ) from None
+                raise
+        return started

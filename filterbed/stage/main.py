@@ -1,0 +1,52 @@
+"""Do one order inside the sandbox: say what goes on, bring back a result."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+
+from filterbed.order import Order
+from filterbed.sandbox import place as places
+from filterbed.stage.box import BoxError
+from filterbed.stage.ground import Ground
+from filterbed.stage.vantage import environment
+from topologies.errors import TopologyError
+from topologies.network import NetworkError
+
+LACKS = 3
+
+
+def main(order: Order, channel: int) -> int:
+    """Carry the order out; return the stage's exit status (of the command, for "exec").
+
+    What it says on `channel` are JSON lines: `{"say": text}` as things happen, and
+    `{"failed": text, "status": 3}` where the machine lacks something.
+    """
+    out = os.fdopen(channel, "w", buffering=1, encoding="utf-8")
+
+    def say(text: str) -> None:
+        out.write(json.dumps({"say": text}) + "\n")
+
+    try:
+        if order.mode == "exec":
+            return _exec(order, say)
+        from filterbed.stage import run
+
+        return run.run(order, say)
+    except (NetworkError, TopologyError, BoxError, OSError) as error:
+        out.write(json.dumps({"failed": str(error), "status": LACKS}) + "\n")
+        return LACKS
+    finally:
+        out.close()
+
+
+def _exec(order: Order, say: Callable[[str], None]) -> int:
+    ground = Ground(order, say)
+    if not order.idle:
+        for box in ground.boxes:
+            box.request("active")
+    process = places.spawn(
+        ground.place(order.host), order.argv, env=environment(order, order.host), cwd=order.cwd
+    )
+    return process.wait()

@@ -1,0 +1,156 @@
+"""The passes of a run: control, proof, tools, control again."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from filterbed.baseline import holds
+from filterbed.order import BUILT_IN, Probe, ToolRun
+from filterbed.stage import tool
+from filterbed.stage.ground import Ground
+from filterbed.stage.vantage import environment
+
+Measurement = Mapping[str, Any]
+CONTROL_SECONDS = 60.0
+
+
+class Trouble(Exception):
+    """The run cannot go on being valid; holds the sentences that say why."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def control(ground: Ground, turn: str) -> dict[str, list[Measurement]]:
+    """Have every vantage measure every target, nobody interfering; check against the baselines.
+
+    Returns the measurements by vantage. Raises: Trouble with every difference.
+    """
+    order = ground.order
+    targets = [t for t in order.scenario.targets if t.name in order.targets]
+    with ThreadPoolExecutor(len(order.vantages)) as pool:
+        found = dict(
+            zip(
+                order.vantages,
+                pool.map(lambda vantage: _measure(ground, vantage, turn), order.vantages),
+                strict=True,
+            )
+        )
+    problems = []
+    for vantage, measurements in found.items():
+        by_target = {m["target"]: m for m in measurements}
+        for target in targets:
+            measurement = by_target.get(target.name)
+            where = f"control pass ({turn}): {vantage} sees {target.name}"
+            if measurement is None:
+                log = (ground.rundir.logs / f"control-{turn}-{vantage}.log").read_text(
+                    "utf-8", "replace"
+                )
+                problems.append(f"{where}: no measurement; {log.strip()[-300:]}")
+                continue
+            word = target.baseline[vantage]
+            expected = _expected(ground, target.fields)
+            problems += [
+                f"{where}: {why}" for why in holds(word, measurement, target.public(), expected)
+            ]
+    if problems:
+        raise Trouble(problems)
+    return found
+
+
+def tools(ground: Ground, say: Callable[[str], None]) -> list[ToolRun]:
+    """Run every probe at every vantage, in declared order, each probe against fresh state."""
+    order = ground.order
+    runs = []
+    for number, probe in enumerate(order.probes):
+        if number and not order.idle:
+            for box in ground.boxes:
+                box.request("active")
+        for vantage in order.vantages:
+            say(f"{probe.name} at {vantage}")
+            runs.append(_tool(ground, probe, vantage))
+    return runs
+
+
+def _tool(ground: Ground, probe: Probe, vantage: str) -> ToolRun:
+    order = ground.order
+
+    def watch() -> None:
+        if casualties := ground.casualties():
+            raise Trouble(casualties)
+
+    outcome = tool.run(
+        ground.place(vantage),
+        probe.argv or (sys.executable, *BUILT_IN[probe.name]),
+        env=environment(order, vantage),
+        cwd=order.cwd,
+        timeout=order.timeout,
+        log=ground.rundir.logs / f"tool-{probe.name}-{vantage}.stderr.log",
+        watch=watch,
+    )
+    return ToolRun(
+        probe.name,
+        vantage,
+        outcome.started,
+        outcome.ended,
+        tuple(outcome.chunks),
+        outcome.cut,
+        outcome.end,
+        outcome.status,
+    )
+
+
+def _measure(ground: Ground, vantage: str, turn: str) -> list[Measurement]:
+    order = ground.order
+    targets = [t.public() for t in order.scenario.targets if t.name in order.targets]
+    outcome = tool.run(
+        ground.place(vantage),
+        [sys.executable, "-P", "-m", "filterbed.probe.measure"],
+        env=environment(order, vantage),
+        cwd="/",
+        timeout=CONTROL_SECONDS,
+        log=ground.rundir.logs / f"control-{turn}-{vantage}.log",
+        stdin=b"".join(json.dumps(t).encode() + b"\n" for t in targets),
+    )
+    text = b"".join(data for _, data in outcome.chunks).decode("utf-8", "replace")
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def _expected(ground: Ground, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    from urllib.parse import urlsplit
+
+    name = fields.get("name") or fields.get("host") or fields.get("registrar") or ""
+    if "url" in fields:
+        name = urlsplit(fields["url"]).hostname or ""
+    name = str(name).rpartition(":")[0] or str(name) if str(name).count(":") == 1 else str(name)
+    return ground.order.scenario.dns.get(name.lower(), ())
+
+
+def sysctls(ground: Ground) -> dict[str, str]:
+    """Return the sysctls of the first box that matter to what was measured."""
+    node = ground.network.plan.boxes[0].node if ground.network.plan.boxes else "control"
+    names = (
+        "net/ipv4/tcp_rmem",
+        "net/ipv4/tcp_wmem",
+        "net/ipv4/icmp_ratelimit",
+        "net/core/rmem_max",
+    )
+    script = "".join(f'echo "{n}=$(cat /proc/sys/{n} 2>/dev/null)"\n' for n in names)
+    lines = ground.network.run(node, script).splitlines()
+    found = dict(line.partition("=")[::2] for line in lines)
+    found["rmem_max_seen"] = found.get("net/core/rmem_max", "") or _rmem_max()
+    return found
+
+
+def _rmem_max() -> str:
+    try:
+        with open("/proc/sys/net/core/rmem_max") as file:
+            return file.read().strip()
+    except OSError:
+        return os.strerror(2)

@@ -1,0 +1,111 @@
+"""Carry a whole run through: passes, proof, tools, and the closing that keeps every witness."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from filterbed.order import RESULT, Order, Result
+from filterbed.proof import Door, prove
+from filterbed.question import of_scenario
+from filterbed.stage import link, passes
+from filterbed.stage.box import BoxError
+from filterbed.stage.ground import WORK, Ground
+from filterbed.stage.passes import Trouble
+
+
+def run(order: Order, say: Callable[[str], None]) -> int:
+    """Run the order and leave its result in the run directory; 0 once it lies there.
+
+    Raises: NetworkError, ServiceError, BoxError where the ground could not be stood up.
+    """
+    result = Result()
+    ground = Ground(order, say)
+    result.links = link.measure(ground.network, order.vantages)
+    result.sysctls = passes.sysctls(ground)
+    result.macs = _macs(ground)
+    try:
+        result.problems += link.problems(result.links)
+        _passes(ground, order, result, say)
+    except Trouble as trouble:
+        result.problems += trouble.problems
+    except BoxError as error:
+        result.problems.append(str(error))
+    _close(ground, result, say)
+    (Path(order.directory) / RESULT).write_bytes(pickle.dumps(result))
+    return 0
+
+
+def _passes(ground: Ground, order: Order, result: Result, say: Callable[[str], None]) -> None:
+    say("control pass")
+    measurements = passes.control(ground, "before")
+    _record(ground, "before", measurements)
+    if not order.idle:
+        say("proof")
+        _prove(ground, order, measurements)
+        for box in ground.boxes:
+            box.request("active")
+    result.tools = passes.tools(ground, say)
+    for box in ground.boxes:
+        box.request("idle")
+    say("control pass again")
+    _record(ground, "after", passes.control(ground, "after"))
+
+
+def _prove(ground: Ground, order: Order, measurements: dict[str, list[passes.Measurement]]) -> None:
+    for box in ground.boxes:
+        box.request("stats")  # the door record is on disk once this is answered
+    doors = [
+        Door(
+            box.name,
+            ground.rundir.door(box.name),
+            ground.rundir.path / f".{box.name}.policy.json",
+        )
+        for box in ground.boxes
+    ]
+    work = WORK / "proof"
+    work.mkdir()
+    question = of_scenario(order.scenario, vantages=order.vantages)
+    if order.targets != tuple(t.name for t in order.scenario.targets):
+        question = replace(
+            question, targets=tuple(t for t in question.targets if t.name in order.targets)
+        )
+    if problems := prove(question, measurements, doors, work=work):
+        raise Trouble(problems)
+
+
+def _close(ground: Ground, result: Result, say: Callable[[str], None]) -> None:
+    say("closing")
+    result.problems += [p for p in ground.casualties() if p not in result.problems]
+    ground.still()
+    for box in ground.boxes:
+        try:
+            result.boxes[box.name] = dict(box.request("stop"))
+            box.process.wait(5)
+        except BoxError as error:
+            if str(error) not in result.problems and box.alive():
+                result.problems.append(str(error))
+    result.problems += ground.settle()
+
+
+def _macs(ground: Ground) -> dict[str, str]:
+    """Return the hardware address of every interface of every box."""
+    found = {}
+    for box in ground.network.plan.boxes:
+        for line in ground.network.run(box.node, "ip -o link").splitlines():
+            words = line.split()
+            name = words[1].partition("@")[0].rstrip(":")
+            if "link/ether" in words:
+                found[name] = words[words.index("link/ether") + 1]
+    return found
+
+
+def _record(ground: Ground, turn: str, measurements: dict[str, list[passes.Measurement]]) -> None:
+    path = ground.rundir.path / f"control-{turn}.jsonl"
+    with open(path, "w", encoding="utf-8") as file:
+        for vantage, found in measurements.items():
+            for measurement in found:
+                file.write(json.dumps({"vantage": vantage, **measurement}) + "\n")
