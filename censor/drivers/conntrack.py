@@ -1,0 +1,106 @@
+"""Take the mark off connections the kernel forwards by itself, so that their packets are asked
+about again.
+
+Source: ctnetlink as in include/uapi/linux/netfilter/nfnetlink_conntrack.h and
+    net/netfilter/nf_conntrack_netlink.c.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from struct import pack, unpack_from
+from typing import Final
+
+from censor.errors import MachineError
+
+_NETLINK_NETFILTER: Final = 12
+_SUBSYSTEM: Final = 1 << 8
+_NEW, _GET = 0, 1
+_ERROR, _DONE = 2, 3
+_REQUEST, _ACK, _DUMP = 1, 4, 0x300
+_TUPLE_ORIGINAL, _MARK = 1, 8
+_TUPLE_IP = 1
+_NESTED: Final = 0x8000
+_NOT_FOUND: Final = 2
+
+
+class Conntrack:
+    """A netlink socket to this namespace's connection table."""
+
+    def __init__(self) -> None:
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
+            self._socket.bind((0, 0))
+        except OSError as fault:
+            raise MachineError(f"no netlink socket to conntrack: {fault.strerror}") from fault
+        self._sequence = 0
+
+    def unmark(self, one: bytes, other: bytes, mark: int) -> int:
+        """Set the mark to 0 of all connections between two addresses that carry `mark`.
+
+        Returns: how many there were.
+        Raises: MachineError if the kernel will not.
+        """
+        family = socket.AF_INET if len(one) == 4 else socket.AF_INET6
+        count = 0
+        for original, ends, found in list(self._connections(family)):
+            if found == mark and ends == frozenset((one, other)):
+                body = _attribute(_TUPLE_ORIGINAL | _NESTED, original)
+                body += _attribute(_MARK, pack("!I", 0))
+                for _ in self._ask(_NEW, _REQUEST | _ACK, family, body):
+                    pass
+                count += 1
+        return count
+
+    def _connections(self, family: int) -> Iterator[tuple[bytes, frozenset[bytes], int]]:
+        """Yield each connection's original tuple as it came, its two addresses, and its mark."""
+        for message in self._ask(_GET, _REQUEST | _DUMP, family, b""):
+            parts = dict(_attributes(message[20:]))
+            original = parts.get(_TUPLE_ORIGINAL)
+            if original is None:
+                continue
+            addresses = dict(_attributes(dict(_attributes(original)).get(_TUPLE_IP, b"")))
+            mark = int.from_bytes(parts.get(_MARK, b""), "big")
+            yield original, frozenset(addresses.values()), mark
+
+    def _ask(self, kind: int, flags: int, family: int, body: bytes) -> Iterator[bytes]:
+        self._sequence += 1
+        length = 20 + len(body)
+        head = pack("=IHHII", length, _SUBSYSTEM | kind, flags, self._sequence, 0)
+        self._socket.send(head + pack("=BBH", family, 0, 0) + body)
+        while True:
+            data = self._socket.recv(1 << 16)
+            place = 0
+            while place + 16 <= len(data):
+                size, answer, _, sequence = unpack_from("=IHHI", data, place)
+                message = data[place : place + size]
+                place += max(size + 3 & ~3, 16)
+                if sequence != self._sequence:
+                    continue
+                if answer == _DONE:
+                    return
+                if answer == _ERROR:
+                    code = -int(unpack_from("=i", message, 16)[0])
+                    if code not in (0, _NOT_FOUND):
+                        raise MachineError(f"conntrack answered with error {code}")
+                    return
+                yield message
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) & 3)
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    place = 0
+    while place + 4 <= len(data):
+        size, kind = unpack_from("=HH", data, place)
+        if size < 4:
+            return
+        yield kind & 0x3FFF, data[place + 4 : place + size]
+        place += size + 3 & ~3

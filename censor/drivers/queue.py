@@ -1,0 +1,408 @@
+"""Stand between real interfaces: feed the kernel's queue to the engine, and do what it says.
+
+Thin on purpose. Whatever happens to this process, packets it has not accepted do not pass: the
+queue has no bypass.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import netfilterqueue
+
+from censor.decision import Decision, Verdict
+from censor.drivers import kernel
+from censor.drivers.capture import Door
+from censor.drivers.conntrack import Conntrack
+from censor.drivers.sender import Sender
+from censor.drivers.session import Session
+from censor.errors import MachineError
+from censor.events import Event
+from censor.rules import Policy
+
+_SECOND: Final = 1_000_000_000
+#: How long packets are worked off before requests are looked at again, in nanoseconds.
+_TURN: Final = 20_000_000
+#: Waiting ends this much before a forged packet is due; the rest is spent looking at the clock.
+_SPIN: Final = 150_000
+#: How often the kernel's counters of lost packets are looked at, in nanoseconds.
+_LOOK: Final = _SECOND
+#: Asked for; the kernel gives at most net.core.rmem_max without privileges outside.
+_BUFFER: Final = 1 << 24
+_QUEUE_LENGTH: Final = 4096
+_PR_SET_TIMERSLACK: Final = 29
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and as whom a live censor stands."""
+
+    queue: int
+    inside: tuple[str, ...]
+    outside: tuple[str, ...]
+    events: Path
+    door: Path | None = None
+    box: str = "box"
+    seed: int = 0
+    clock_rate: float = 1.0
+    offload: bool = True
+
+
+class _Turn(Exception):
+    """Raised out of the queue's endless reading, after a verdict: look at other things."""
+
+
+class Queue:
+    """A live censor. `serve` until it is told to stop."""
+
+    def __init__(self, policy: Policy, place: Place) -> None:
+        kernel.refuse_outside_a_sandbox()
+        self._place = place
+        self._epoch = time.clock_gettime_ns(time.CLOCK_REALTIME)
+        self._skew = self._epoch - time.monotonic_ns()
+        self._sides = _sides(place)
+        self._log = _open_log(place.events)
+        self._door = Door(place.door, self._epoch) if place.door else None
+        self._session = Session(
+            policy, self._write, box=place.box, seed=place.seed, clock_rate=place.clock_rate
+        )
+        self._sender = Sender(self._now)
+        self._conntrack = Conntrack() if place.offload else None
+        self._filter = kernel.Filter(place.queue, offload=place.offload)
+        self._counts = dict.fromkeys(("seen", "accepted", "dropped", "injected", "settled"), 0)
+        self._lost = kernel.Counters(0, 0, 0)
+        self._mark = 0
+        self._turn = self._look = 0
+        self._failure: BaseException | None = None
+        self._stopping = False
+        self._requests = b""
+        self._nfqueue = netfilterqueue.NetfilterQueue()
+
+    # --- life ----------------------------------------------------------------------------
+
+    def serve(self) -> int:
+        """Bind, say that it is ready, and serve until stopped; return the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        _sharpen_timers()
+        self._bind()
+        self._filter.install(None)
+        self._say(
+            "started",
+            epoch_ns=self._epoch,
+            seed=self._place.seed,
+            clock_rate=self._place.clock_rate,
+            offload=self._place.offload,
+        )
+        self._session.switch(False, t=self._t(self._now()))
+        self._answer({"ready": True, "buffer": self._buffer(), "queue_length": _QUEUE_LENGTH})
+        try:
+            while not self._stopping:
+                self._serve_once()
+        except MachineError as fault:
+            self._failure = fault
+        self._finish()
+        return 1 if self._failure else 0
+
+    def _bind(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the buffer got is in `ready`
+            try:
+                self._nfqueue.bind(
+                    self._place.queue, self._on_packet, max_len=_QUEUE_LENGTH, sock_len=_BUFFER
+                )
+            except OSError as fault:
+                raise MachineError(
+                    f"queue {self._place.queue} cannot be bound: {fault}; is another censor on it,"
+                    " or NFQUEUE missing from the kernel?"
+                ) from fault
+        kernel.counters(self._place.queue)
+
+    def _serve_once(self) -> None:
+        """Wait for whatever comes first, and see to it."""
+        queue, requests = self._nfqueue.get_fd(), sys.stdin.fileno()
+        ready, _, _ = select.select([queue, requests], [], [], self._patience())
+        self._turn = self._now() + _TURN
+        if queue in ready:
+            with suppress(_Turn):
+                self._nfqueue.run(False)
+        self._wait_for_injection()
+        now = self._now()
+        due = self._session.due()
+        if due is not None and due <= self._t(now):
+            self._session.tick(self._t(now))
+        if now >= self._look:
+            self._look = now + _LOOK
+            self._count_losses()
+        if requests in ready:
+            self._read_requests(requests)
+
+    def _patience(self) -> float:
+        """Return for how long nothing need be done, in seconds."""
+        now = self._now()
+        wait = self._look - now
+        if self._sender.due is not None:
+            wait = min(wait, self._sender.due - _SPIN - now)
+        due = self._session.due()
+        if due is not None:
+            wait = min(wait, self._epoch + int(due * _SECOND) + 1000 - now)
+        return max(wait, 0) / _SECOND
+
+    def _wait_for_injection(self) -> None:
+        """Send what is due; spend a last moment on the clock rather than be late."""
+        self._sender.flush()
+        while (due := self._sender.due) is not None and due - self._now() <= _SPIN:
+            self._sender.flush()
+
+    # --- packets -------------------------------------------------------------------------
+
+    def _on_packet(self, packet: Any) -> None:
+        """Give a verdict, whatever happens; a censor that fails lets nothing pass."""
+        try:
+            now = self._decide(packet)
+        except Exception as fault:
+            packet.drop()
+            self._failure = fault
+            self._stopping = True
+            raise _Turn from fault
+        if now >= self._turn:
+            raise _Turn
+
+    def _decide(self, packet: Any) -> int:
+        now = self._now()
+        data = packet.get_payload()
+        inside = self._sides[packet.indev]
+        if not self._sender.knows(packet.indev):
+            self._sender.learn(packet.indev, packet.get_hw())
+        if self._door is not None:
+            self._door.write(now, data, inside=inside, length=_length(data))
+        decision = self._session.receive(data, t=(now - self._epoch) / _SECOND, inside=inside)
+        counts = self._counts
+        counts["seen"] += 1
+        for injection in decision.injections:
+            counts["injected"] += 1
+            interface = packet.indev if injection.inward == inside else packet.outdev
+            at = now + int(injection.after * _SECOND) if injection.after > 0 else None
+            self._sender.send(injection.data, interface, at)
+        if decision.unsettle:
+            self._unsettle(data)
+        self._give(packet, decision)
+        if self._sender.due is not None:
+            self._sender.flush()
+        return now
+
+    def _give(self, packet: Any, decision: Decision) -> None:
+        """Give the verdict, and mark the packet if the kernel may forward its flow by itself."""
+        if decision.verdict is Verdict.DROP:
+            self._counts["dropped"] += 1
+            packet.drop()
+            return
+        self._counts["accepted"] += 1
+        if self._mark:
+            if decision.settled:
+                self._counts["settled"] += 1
+                packet.set_mark(self._mark)
+            elif packet.mark:
+                packet.set_mark(kernel.MARK)  # a new connection inherits nothing from its ports
+        packet.accept()
+
+    def _unsettle(self, data: bytes) -> None:
+        if self._conntrack is not None and self._mark:
+            size, start = (4, 12) if data[0] >> 4 == 4 else (16, 8)
+            src, dst = data[start : start + size], data[start + size : start + 2 * size]
+            self._conntrack.unmark(src, dst, self._mark)
+
+    # --- requests ------------------------------------------------------------------------
+
+    def _read_requests(self, descriptor: int) -> None:
+        chunk = os.read(descriptor, 65536)
+        if not chunk:
+            self._stopping = True
+            return
+        self._requests += chunk
+        while b"\n" in self._requests and not self._stopping:
+            line, _, self._requests = self._requests.partition(b"\n")
+            if line.strip():
+                self._do(line)
+
+    def _do(self, line: bytes) -> None:
+        try:
+            request = json.loads(line)
+            word = request["do"]
+        except (ValueError, TypeError, KeyError):
+            self._answer({"error": f"{line[:200]!r}: expected a line such as {{'do': 'stats'}}"})
+            return
+        if word in ("active", "idle"):
+            self._switch(word == "active")
+            self._flush()
+            self._answer(
+                {
+                    "state": word,
+                    "generation": self._session.generation,
+                    "n": self._session.n,
+                    "t": self._t(self._now()),
+                }
+            )
+        elif word == "stats":
+            self._count_losses()
+            self._flush()
+            self._answer(self._stats())
+        elif word == "stop":
+            self._stopping = True
+        else:
+            expected = "active, idle, stats or stop"
+            self._answer({"error": f"{word!r}: expected {expected}"})
+
+    def _switch(self, active: bool) -> None:
+        """Begin a generation: first no old mark passes any more, then the policy changes."""
+        generation = self._session.generation + 1
+        offload = active and self._place.offload
+        self._filter.install(generation if offload else None)
+        self._mark = kernel.mark(generation) if offload else 0
+        self._session.switch(active, t=self._t(self._now()))
+
+    def _stats(self) -> dict[str, Any]:
+        lost = self._lost
+        return {
+            "t": self._t(self._now()),
+            "n": self._session.n,
+            "active": self._session.active,
+            "generation": self._session.generation,
+            **self._counts,
+            "sent": self._sender.sent,
+            "unsent": len(self._sender.failed),
+            "late": self._sender.delays(),
+            "queue_dropped": lost.queue_dropped,
+            "user_dropped": lost.user_dropped,
+            "buffer": self._buffer(),
+        }
+
+    # --- the end -------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """Say how it ended. The rules stay: what nobody inspects does not pass."""
+        now = self._now()
+        if self._failure is None:
+            self._session.tick(self._t(now))
+            self._count_losses()
+        else:
+            fault = self._failure
+            self._say(
+                "failed",
+                error=f"{type(fault).__name__}: {fault}",
+                traceback=traceback.format_exception(fault),
+            )
+        for reason in self._sender.failed[:10]:
+            self._say("failed", error=f"not sent: {reason}")
+        stats = self._stats()
+        self._say("stopped", **{key: value for key, value in stats.items() if key != "t"})
+        self._flush()
+        self._answer({"stopped": True, **stats})
+        self._nfqueue.unbind()
+        self._sender.close()
+        if self._conntrack is not None:
+            self._conntrack.close()
+        if self._door is not None:
+            self._door.close()
+        self._log.close()
+        if self._failure is not None:
+            print(f"censor: {self._failure!r}", file=sys.stderr)
+
+    def _count_losses(self) -> None:
+        """Look at the kernel's counters; packets it lost for us are an event."""
+        found = kernel.counters(self._place.queue)
+        before = (self._lost.queue_dropped, self._lost.user_dropped)
+        self._lost = found
+        if (found.queue_dropped, found.user_dropped) != before:
+            self._say("overflowed", **asdict(found))
+
+    # --- little things -------------------------------------------------------------------
+
+    def _now(self) -> int:
+        """Return nanoseconds since 1970 that never run backwards while this process lives."""
+        return time.monotonic_ns() + self._skew
+
+    def _t(self, ns: int) -> float:
+        return (ns - self._epoch) / _SECOND
+
+    def _say(self, word: Any, **detail: Any) -> None:
+        self._session.say(Event(self._t(self._now()), word, detail=detail))
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        self._log.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+    def _answer(self, answer: Mapping[str, Any]) -> None:
+        try:
+            print(json.dumps(answer), flush=True)
+        except OSError:
+            self._stopping = True  # whoever asked is gone
+
+    def _flush(self) -> None:
+        self._log.flush()
+        if self._door is not None:
+            self._door.flush()
+
+    def _buffer(self) -> int:
+        """Return the queue socket's receive buffer, in bytes."""
+        with socket.socket(fileno=os.dup(self._nfqueue.get_fd())) as one:
+            return one.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+    def _on_signal(self, *_: object) -> None:
+        self._stopping = True
+
+
+def _length(data: bytes) -> int:
+    """Return how long a packet says it is, never less than what is here."""
+    if len(data) < 8:
+        return len(data)
+    start, header = (2, 0) if data[0] >> 4 == 4 else (4, 40)
+    return max(int.from_bytes(data[start : start + 2], "big") + header, len(data))
+
+
+def _sides(place: Place) -> dict[int, bool]:
+    sides = {}
+    for names, inside in ((place.inside, True), (place.outside, False)):
+        for name in names:
+            try:
+                sides[socket.if_nametoindex(name)] = inside
+            except OSError:
+                there = ", ".join(name for _, name in socket.if_nameindex())
+                raise MachineError(f"no interface {name!r} here; there are {there}") from None
+    return sides
+
+
+def _open_log(path: Path) -> TextIO:
+    try:
+        return path.open("w", encoding="utf-8", buffering=1)
+    except OSError as fault:
+        raise MachineError(f"{path}: {fault.strerror}; --events names a new file") from fault
+
+
+def _sharpen_timers() -> None:
+    """Ask for wake-ups as exact as the kernel can make them. Source: prctl(2)."""
+    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
+
+
+def run(policy: Policy, place: Place) -> int:
+    """Stand up a live censor and serve until it is told to stop.
+
+    Raises: MachineError if it cannot stand up here.
+    """
+    try:
+        return Queue(policy, place).serve()
+    except OSError as fault:
+        raise MachineError(f"the queue cannot be opened: {fault}") from fault
