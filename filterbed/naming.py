@@ -13,7 +13,7 @@ from typing import Final
 from filterbed.header import TCP, UDP, Header
 
 _HOST: Final = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_SIP: Final = re.compile(rb"\A[A-Z]+ sips?:(?:[^@\s>]*@)?([^\s;?>]+) SIP/2\.0\r\n")
+_SIP: Final = re.compile(rb"\A[A-Z]+ sips?:(?:[^@\s>]*@)?([^\s;?>]+)\S* SIP/2\.0\r\n")
 _HTTP: Final = re.compile(rb"\A[A-Z]+ \S+ HTTP/1\.[01]\r\n")
 _LABEL_LIMIT: Final = 128
 

@@ -80,7 +80,7 @@ def read(path: Path) -> Trace:
         if kind == _PACKET:
             frames.append(_frame(path, data, at, length, order, base, interfaces))
         elif kind == _INTERFACE:
-            interfaces.append(_interface(data[at + 8 : at + length - 4], order))
+            interfaces.append(_interface(path, data[at + 8 : at + length - 4], order))
         at += length
     return Trace(tuple(interfaces), frames, torn=at != len(data))
 
@@ -92,7 +92,9 @@ def _order(path: Path, data: bytes, at: int) -> str:
     raise CaptureError(f"{path}: section at byte {at} has an unknown byte order")
 
 
-def _interface(body: bytes, order: str) -> Interface:
+def _interface(path: Path, body: bytes, order: str) -> Interface:
+    if len(body) < 8:
+        raise CaptureError(f"{path}: an interface block has only {len(body)} bytes")
     linktype, _, snaplen = struct.unpack_from(f"{order}HHI", body)
     name, units, at = None, 1_000_000, 8
     while at + 4 <= len(body):

@@ -226,7 +226,7 @@ def _pair_problem(
     truth = question.truths[pair]
     told = label_text(truth.label)
     if truth.by_log:
-        if ordered:
+        if ordered or question.partial:
             return None
         return (
             f"may be {told} as the log decides, but even in declared order, right after the "

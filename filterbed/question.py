@@ -24,7 +24,8 @@ class Question:
     """What is asked, in declared order, and what attributes a packet to it.
 
     `clients`: raw address -> the vantage it belongs to. `resolvers`: raw address -> the vantages
-    that ask this recursor. `dns`: name -> its addresses in the sandbox's zone.
+    that ask this recursor. `dns`: name -> its addresses in the sandbox's zone. `partial`: not all
+    of the scenario's targets are asked, so one may miss the target whose memory would hit it.
     """
 
     vantages: tuple[str, ...]
@@ -33,6 +34,7 @@ class Question:
     clients: Mapping[bytes, str]
     resolvers: Mapping[bytes, tuple[str, ...]]
     dns: Mapping[str, tuple[str, ...]]
+    partial: bool = False
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
@@ -89,17 +91,26 @@ class Question:
         return found
 
 
-def of_scenario(scenario: Scenario, *, vantages: Iterable[str] | None = None) -> Question:
-    """Read everything off a scenario; `vantages` restricts it to those, in declared order."""
-    chosen = scenario.vantages if vantages is None else tuple(vantages)
-    kept = tuple(name for name in scenario.vantages if name in set(chosen))
+def of_scenario(
+    scenario: Scenario,
+    *,
+    vantages: Iterable[str] | None = None,
+    targets: Iterable[str] | None = None,
+) -> Question:
+    """Read everything off a scenario; `vantages` and `targets` restrict it, in declared order."""
+    here = frozenset(scenario.vantages if vantages is None else vantages)
+    kept = tuple(name for name in scenario.vantages if name in here)
+    wanted = None if targets is None else frozenset(targets)
+    asked = tuple(t for t in scenario.targets if wanted is None or t.name in wanted)
+    names = {target.name for target in asked}
     return Question(
         kept,
-        scenario.targets,
-        scenario.truths,
+        asked,
+        {pair: truth for pair, truth in scenario.truths.items() if pair[1] in names},
         {raw(address): name for name in kept for address in addresses(scenario.plan, name)},
         resolvers(scenario.plan, kept),
         {plain(name): found for name, found in scenario.dns.items()},
+        partial=len(asked) < len(scenario.targets),
     )
 
 
@@ -142,6 +153,20 @@ def target_name(target: Target) -> str | None:
         value = target.fields.get(key)
         if isinstance(value, str) and value:
             return plain(value)
+    return None
+
+
+def ports(target: Target) -> frozenset[int] | None:
+    """Return the server ports a target is reached at; None where that is not known."""
+    url = target.fields.get("url")
+    if isinstance(url, str):
+        parts = urlsplit(url)
+        return frozenset({parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)} - {0})
+    if target.kind == "dns":
+        return frozenset({53})
+    port = target.fields.get("port")
+    if isinstance(port, int):
+        return frozenset({port})
     return None
 
 
