@@ -16,7 +16,7 @@ USAGE, LACKS = 2, 3
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class _Seconds(click.ParamType):
+class _Seconds(click.ParamType):  # type: ignore[type-arg]
     """A time with its unit: "30 s", "2 min"; a bare number is seconds."""
 
     name = "time"
@@ -128,7 +128,7 @@ def check(paths: tuple[str, ...]) -> None:
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO... [-- COMMAND...]")
 @click.pass_obj
-def run(command: list[str] | None, scenarios: tuple[str, ...], **options: Any) -> None:
+def run(command: list[str] | None, /, scenarios: tuple[str, ...], **options: Any) -> None:
     """Run scenarios and score a tool on them (without COMMAND the built-in webcheck)."""
     from filterbed import runner
 
@@ -144,7 +144,7 @@ def run(command: list[str] | None, scenarios: tuple[str, ...], **options: Any) -
 @click.option("--clock-rate", default=1.0, type=click.FloatRange(0.001, 10_000))
 @click.argument("scenario", metavar="SCENARIO -- COMMAND...")
 @click.pass_obj
-def exec_(command: list[str] | None, scenario: str, **options: Any) -> None:
+def exec_(command: list[str] | None, /, scenario: str, **options: Any) -> None:
     """Stand a scenario up, run one command on a host, take it down.
 
     Passes stdin, stdout, stderr and the exit status through; its own failures are 125.

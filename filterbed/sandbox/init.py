@@ -83,9 +83,9 @@ def _lay_out(keep: list[str], write: list[str]) -> None:
         kernel.mount(path, path, flags=Mount.BIND)
     view.cover(view.PRIVATE, [*keep, *write])
     kernel.set_read_only("/", True, recursive=True)
-    for path in ("/proc", *view.PRIVATE, *write):
-        if os.path.ismount(path):
-            kernel.set_read_only(path, False)
+    private = [path for path in view.PRIVATE if os.path.ismount(path)]
+    for path in ("/proc", *private, *write):
+        kernel.set_read_only(path, False)
     os.environ["TMPDIR"] = "/tmp"
 
 

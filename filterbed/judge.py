@@ -1,0 +1,210 @@
+"""Judge one run: gather its witnesses, see whether they agree, score what the tools said."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from filterbed import observation, pcapng, question, score
+from filterbed.audit import Scene, Tap, audit
+from filterbed.order import Order, Result, ToolRun
+from filterbed.question import Pair
+from filterbed.rundir import RunDir
+from filterbed.score import Row
+from filterbed.settle import Testimony, settle, spans
+from scenarios import taxonomy
+from scenarios.model import Label, Scenario
+from topologies.plan import Box
+
+Event = Mapping[str, Any]
+#: dumpcap's summary: "Packets received/dropped on interface 'x': 15/0 (pcap:0/...".
+_DROPPED = re.compile(r"received/dropped on interface '[^']*': \d+/(\d+)")
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What a run comes to; `status` is 0 all right, 1 some row wrong, 4 invalid."""
+
+    status: int
+    valid: bool
+    reasons: list[str] = field(default_factory=list)
+    summary: dict[str, Any] | None = None
+    rows: list[Row] = field(default_factory=list)
+
+
+def judge(
+    scenario: Scenario,
+    order: Order,
+    directory: RunDir,
+    result: Result,
+    run: dict[str, Any],
+    started: float,
+) -> Judgement:
+    """Judge a run that came to its end and write its files; nothing is scored that is not valid."""
+    events = _events(scenario, directory)
+    directory.write_lines("events.jsonl", events)
+    problems = list(result.problems)
+    witnesses: dict[str, Any] = {name: {"censor": stats} for name, stats in result.boxes.items()}
+    for censor in scenario.censors:
+        said, counts = _audit(scenario, censor.name, censor.node, directory, result, events)
+        problems += said
+        witnesses.setdefault(censor.name, {})["wire"] = counts
+    truths = _truths(scenario, order, directory, result.tools, events, problems)
+    rows, documents = _rows(order, result.tools, truths)
+    directory.write_lines("observations.jsonl", documents)
+    if not rows and not problems:
+        problems.append("no tool was run")
+    valid = not problems
+    document = score.score_document(
+        scenario=scenario.name,
+        seed=order.seed,
+        taxonomy=taxonomy.version(),
+        valid=valid,
+        rows=rows,
+    )
+    run |= {
+        "seconds": round(time.time() - started, 3),
+        "links": result.links,
+        "sysctls": result.sysctls,
+        "witnesses": witnesses,
+    }
+    directory.finish(run, document, invalid_because=problems)
+    status = score.run_status(valid=valid, rows=rows)
+    return Judgement(status, valid, problems, document["summary"], rows if valid else [])
+
+
+def refuse(
+    directory: RunDir, scenario: Scenario, run: dict[str, Any], seed: int, reasons: list[str]
+) -> None:
+    """Write the files of a run that never stood."""
+    document = score.score_document(
+        scenario=scenario.name, seed=seed, taxonomy=taxonomy.version(), valid=False, rows=[]
+    )
+    directory.finish(run, document, invalid_because=reasons)
+
+
+def _events(scenario: Scenario, directory: RunDir) -> list[dict[str, Any]]:
+    """Merge the censors' logs into one, in order of real time; each counts from its own start."""
+    found: list[tuple[float, int, dict[str, Any]]] = []
+    for censor in scenario.censors:
+        path = directory.path / f".{censor.name}.events.jsonl"
+        if not path.exists():
+            continue
+        epoch = 0
+        for line in path.read_text("utf-8").splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # the last line of a censor that was killed
+            epoch = event.get("epoch_ns", epoch)
+            found.append((epoch / 1e9 + event["t"], len(found), event))
+    return [event for _, _, event in sorted(found, key=lambda entry: entry[:2])]
+
+
+def _audit(
+    scenario: Scenario,
+    name: str,
+    node: str,
+    directory: RunDir,
+    result: Result,
+    events: Sequence[Event],
+) -> tuple[list[str], dict[str, Any]]:
+    box = next(b for b in scenario.plan.boxes if b.node == node)
+    taps = [
+        Tap(interface, inside, directory.wire(node, interface), result.macs.get(interface, ""))
+        for inside, interfaces in ((True, box.inside), (False, box.outside))
+        for interface in interfaces
+    ]
+    scene = Scene(
+        box=name,
+        taps=taps,
+        door=directory.door(name),
+        addresses=question.addresses(scenario.plan, node),
+    )
+    problems, counts = audit(scene, events)
+    problems += _lost(box, directory)
+    return problems, counts
+
+
+def _lost(box: Box, directory: RunDir) -> list[str]:
+    """Say which captures lost packets, by dumpcap's own last words."""
+    found = []
+    for interface in (*box.inside, *box.outside):
+        log = (directory.logs / f"dumpcap-{interface}.log").read_text("utf-8", "replace")
+        counts = _DROPPED.search(log)
+        if counts is None:
+            found.append(f"capture on {interface}: dumpcap did not say what it dropped")
+        elif int(counts[1]):
+            found.append(f"capture on {interface}: dumpcap dropped {counts[1]} packets")
+    return found
+
+
+def _rows(
+    order: Order,
+    tools: Sequence[ToolRun],
+    truths: Mapping[str, Mapping[Pair, Label]],
+) -> tuple[list[Row], list[dict[str, Any]]]:
+    """Read every tool's output; return its rows and the lines of observations.jsonl."""
+    rows: list[Row] = []
+    documents: list[dict[str, Any]] = []
+    for tool in tools:
+        reading = observation.read(
+            observation.split(tool.chunks),
+            order.targets,
+            started=tool.started,
+            ended=tool.ended,
+            is_node=taxonomy.is_node,
+            cut=tool.cut,
+            end=tool.end,
+        )
+        documents += observation.documents(reading, vantage=tool.vantage, probe=tool.probe)
+        rows += [
+            Row(
+                vantage=tool.vantage,
+                target=seen.target,
+                probe=tool.probe,
+                round=seen.round,
+                t_start=seen.t_start,
+                t_end=seen.t_end,
+                expected=truths[tool.probe][tool.vantage, seen.target],
+                observed=seen.label,
+            )
+            for seen in reading.observations
+        ]
+    return rows, documents
+
+
+def _truths(
+    scenario: Scenario,
+    order: Order,
+    directory: RunDir,
+    tools: Sequence[ToolRun],
+    events: Sequence[Event],
+    problems: list[str],
+) -> dict[str, dict[Pair, Label]]:
+    """Settle what was true during each probe's pass; the censors were made active before each."""
+    asked = question.of_scenario(scenario, vantages=order.vantages)
+    asked = replace(asked, targets=tuple(t for t in asked.targets if t.name in order.targets))
+    records = {}
+    for censor in scenario.censors:
+        try:
+            frames = pcapng.read(directory.door(censor.name)).frames
+        except (OSError, pcapng.CaptureError):
+            frames = []  # the audit has said so
+        mine = [event for event in events if event.get("box") == censor.name]
+        records[censor.name] = (frames, mine, spans(mine, len(frames)))
+    found: dict[str, dict[Pair, Label]] = {}
+    for number, probe in enumerate(dict.fromkeys(tool.probe for tool in tools)):
+        testimonies = [
+            Testimony(box, frames, mine, *during[number])
+            for box, (frames, mine, during) in records.items()
+            if number < len(during)
+        ]
+        labels, wrong = settle(asked, testimonies, idle=order.idle)
+        problems += wrong
+        found[probe] = labels
+    return found
