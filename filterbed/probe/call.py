@@ -31,6 +31,8 @@ from filterbed.probe.stream import Flow, Row, elapsed
 
 SCENARIO: Final = Path(__file__).with_name("invite.xml")
 PACKET: Final = 0.02
+#: sipp is told a free port; somebody else may take it first.
+TRIES: Final = 3
 TRACE_LIMIT: Final = 256 * 1024
 _TONE: Final = bytes(0xFF - (n % 16) for n in range(160))
 _NAME: Final = re.compile(r"[A-Za-z0-9._+\-]{1,64}")
@@ -133,40 +135,12 @@ def place(
         if not _NAME.fullmatch(word):
             raise TargetError(f"{word!r:.80}: expected letters, digits and . _ + - in a call")
     began = time.monotonic()
-    local = _local(account)
-    trace = _Trace()
-    with (
-        socket.socket(family(local), socket.SOCK_DGRAM) as sock,
-        tempfile.TemporaryDirectory() as at,
-    ):
-        sock.bind((local, 0))
-        sock.setblocking(False)
-        media = _Media(sock)
-        pipe = Path(at, "trace")
-        os.mkfifo(pipe)
-        reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
-        port = _free_port(local)
-        flows.append(["udp", local, port, account.address, account.port])
-        keys = {"domain": account.domain, "user": account.user, "callee": callee}
-        keys["rtp_port"] = str(sock.getsockname()[1])
-        argv = [program, *_options(account, local, port, seconds, timeout)]
-        argv += [word for key, value in keys.items() for word in ("-key", key, value)]
-        try:
-            with subprocess.Popen(
-                [*argv, "-message_file", str(pipe), f"{shown(account.address)}:{account.port}"],
-                cwd=at,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            ) as process:
-                try:
-                    _talk(process, reader, trace, media, seconds, timeout)
-                finally:
-                    process.kill()
-        finally:
-            os.close(reader)
-        if media.peer:
-            flows.append(["udp", *sock.getsockname()[:2], *media.peer])
+    for _ in range(TRIES):
+        trace, media, said = _attempt(program, account, callee, seconds, timeout, flows)
+        if trace.tries:
+            break
+    else:
+        raise MachineError(f"sipp sent no INVITE, {TRIES} times: {said}")
     return {
         "outcome": _outcome(trace),
         "code": trace.code,
@@ -177,6 +151,63 @@ def place(
         "rtp_echoed": sum(source == media.source for source, _ in media.heard),
         "seconds": elapsed(began),
     }
+
+
+def _attempt(
+    program: str, account: Account, callee: str, seconds: float, timeout: float, flows: list[Flow]
+) -> tuple[_Trace, _Media, str]:
+    """Run sipp once; return what its trace said, the media, and its last words."""
+    local, trace = _local(account), _Trace()
+    with (
+        socket.socket(family(local), socket.SOCK_DGRAM) as sock,
+        tempfile.TemporaryDirectory() as at,
+    ):
+        sock.bind((local, 0))
+        sock.setblocking(False)
+        media = _Media(sock)
+        pipe, log = Path(at, "trace"), Path(at, "errors")
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+        port = _free_port(local)
+        keys = {"domain": account.domain, "user": account.user, "callee": callee}
+        keys["rtp_port"] = str(sock.getsockname()[1])
+        argv = [program, *_options(account, local, port, seconds, timeout)]
+        argv += [word for key, value in keys.items() for word in ("-key", key, value)]
+        argv += ["-message_file", str(pipe), f"{shown(account.address)}:{account.port}"]
+        try:
+            _run(argv, log, reader, trace, media, seconds, timeout)
+        finally:
+            os.close(reader)
+        if trace.tries:
+            flows.append(["udp", local, port, account.address, account.port])
+        if media.peer:
+            flows.append(["udp", *sock.getsockname()[:2], *media.peer])
+        return trace, media, log.read_text("utf-8", "replace").strip()[-300:]
+
+
+def _run(
+    argv: list[str],
+    log: Path,
+    reader: int,
+    trace: _Trace,
+    media: _Media,
+    seconds: float,
+    timeout: float,
+) -> None:
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            argv,
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        ) as process,
+    ):
+        try:
+            _talk(process, reader, trace, media, seconds, timeout)
+        finally:
+            process.kill()
 
 
 def _local(account: Account) -> str:

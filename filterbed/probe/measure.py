@@ -218,11 +218,14 @@ _KINDS: dict[str, Callable[[Run], None]] = {
 
 def _safe(line: str, timeout: float, resolver: str | None) -> Row:
     """Measure one input line; what cannot be measured is answered with `error`."""
+    named: Row = {"target": ""}
     try:
         target = json.loads(line)
+        if isinstance(target, dict):
+            named |= {key: target[key] for key in ("target", "kind") if key in target}
         return measure(target, timeout=timeout, resolver=resolver)
-    except (ProbeError, ValueError) as error:
-        return {"error": f"{line.strip()[:200]}: {error}"}
+    except (ProbeError, OSError, ValueError) as error:
+        return named | {"error": f"{error}; in {line.strip()[:200]}"}
 
 
 def measure_lines(

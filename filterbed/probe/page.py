@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from filterbed.probe.verdict import Part, Verdict, alike, blocked, down, ok, passed, unknown
+from filterbed.probe.verdict import Part, Verdict, alike, blocked, down, named, ok, unknown
 
 #: A page is "faster" when its slowest arrival is below this share of the quickest handshake, by
 #: at least MARGIN seconds: scheduling noise only ever lengthens what we measure.
@@ -28,7 +28,7 @@ def page(local: Part, control: Part, proof: Part) -> Verdict | None:
         return None
     here, there = local["http"][0], (control["http"] or [None])[0]
     if here["status"] is None or _half(here, there):
-        return _failed(here, there, proof)
+        return _failed(here, there, proof, "tls" if local["tls"] else "http")
     if there is None or there["status"] is None:
         if here["status"] < 400:
             return ok(f"{here['status']} here, though the control got no page")
@@ -53,7 +53,8 @@ def _half(here: Part, there: Part | None) -> bool:
     return same and here["title"] in (None, there["title"])
 
 
-def _failed(here: Part, there: Part | None, proof: Part) -> Verdict:
+def _failed(here: Part, there: Part | None, proof: Part, layer: str) -> Verdict:
+    """Judge a request that got no answer; inside TLS the network saw no more than TLS."""
     if there is None:
         return unknown(f"HTTP: {here['outcome']} here, and the control got no further")
     said = f"HTTP: {here['outcome']} here, {there['status'] or there['outcome']} at the control"
@@ -61,11 +62,11 @@ def _failed(here: Part, there: Part | None, proof: Part) -> Verdict:
         same = here["outcome"] == there["outcome"]
         return down(said) if same else unknown(f"{said}: both fail")
     match here["outcome"]:
-        case "reset" if passed(proof.get("other_name")):
+        case "reset" if named(proof):
             return blocked("http.reset.host", f"{said}; under another Host it passes")
         case ("reset" | "fin" | "timeout") as outcome:
-            return blocked(f"http.{outcome}", said)
-    return blocked("http", said)
+            return blocked(f"{layer}.{outcome}", said)
+    return blocked(layer, said)
 
 
 def _differs(here: Part, there: Part, local: Part, proof: Part) -> Verdict:

@@ -16,7 +16,7 @@ from filterbed.probe.measure import TIMEOUT
 from filterbed.probe.page import same_page
 from filterbed.probe.stream import BrokenError, Row, Stream, connect_all, elapsed
 from filterbed.probe.target import Url, url
-from filterbed.probe.verdict import Part, bogon, disjoint
+from filterbed.probe.verdict import Part, bogon, contradictory, disjoint
 
 #: A name nobody has a reason to block; RFC 2606 reserves it.
 INNOCENT: Final = "www.example.org"
@@ -32,9 +32,8 @@ def wanted(local: Part, control: Part) -> frozenset[str]:
     if "error" in local or "error" in control:
         return frozenset()
     if disjoint(local, control):
-        named = {"elsewhere", "answers"} if local["kind"] == "dns" else {"elsewhere"}
         forged = any(map(bogon, local["dns"]["addresses"]))
-        return frozenset() if forged else frozenset(named)
+        return frozenset() if forged else frozenset({"elsewhere", "answers"})
     register = local["sip"]["register"]
     if register is not None and register["outcome"] == "rejected":
         return frozenset({"sip_again"})
@@ -52,11 +51,6 @@ def gather(
 ) -> Row:
     """Make the follow-ups named; return the `proof` that `judge` reads."""
     proof: Row = {}
-    if "elsewhere" in names and local["kind"] == "dns":
-        proof["elsewhere"] = _served(target, local["dns"]["addresses"], ask)
-        proof["genuine"] = _served(target, control["dns"]["addresses"], ask)
-    elif "elsewhere" in names:
-        proof["elsewhere"] = _usable(ask({**target, "addresses": local["dns"]["addresses"]}))
     if "answers" in names:
         asked = local["dns"]
         proof["answers"] = resolve.ask(
@@ -67,10 +61,20 @@ def gather(
             flows=[],
             window=WINDOW,
         )["answers"]
+        if contradictory(proof["answers"], set(control["dns"]["addresses"])):
+            return proof
+    if "elsewhere" in names and local["kind"] == "dns":
+        proof["elsewhere"] = _served(target, local["dns"]["addresses"], ask)
+        proof["genuine"] = _served(target, control["dns"]["addresses"], ask)
+    elif "elsewhere" in names:
+        proof["elsewhere"] = _usable(ask({**target, "addresses": local["dns"]["addresses"]}))
     if "sip_again" in names:
         proof["sip_again"] = _register(target, local)
     if "other_name" in names:
-        proof["other_name"] = _other_name(url(target["url"]), local)
+        where, address = url(target["url"]), (local["tls"] or local["http"])[0]["address"]
+        proof["other_name"] = _under(INNOCENT, where, address)
+        if "again" not in names:
+            proof["same_name"] = _under(None, where, address)
     if "again" in names:
         address = local["http"][0]["address"]
         proof["again"] = [_again(url(target["url"]), address) for _ in range(ROUNDS)]
@@ -109,18 +113,17 @@ def _open(address: str, port: int) -> tuple[Stream | None, Row]:
     return stream, row
 
 
-def _other_name(where: Url, local: Part) -> Row | None:
-    """Do the same with the same address under an innocuous name; None if it does not connect."""
-    address = (local["tls"] or local["http"])[0]["address"]
+def _under(name: str | None, where: Url, address: str) -> Row | None:
+    """Do the same at the same address under another name, or its own; None if nothing connects."""
     stream, _ = _open(address, where.port)
     if stream is None:
         return None
     try:
         if where.secure:
-            return tls.handshake(stream, INNOCENT, verify=False, address=address, port=where.port)[
-                1
-            ]
-        return web.get(stream, INNOCENT, where.path, address=address)[1]
+            said = name or where.host
+            _, row = tls.handshake(stream, said, verify=False, address=address, port=where.port)
+            return row
+        return web.get(stream, name or where.authority, where.path, address=address)[1]
     finally:
         stream.close()
 

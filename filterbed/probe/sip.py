@@ -88,7 +88,7 @@ class _Dialog:
 
 
 def register(account: Account, *, timeout: float, flows: list[Flow], window: float = 0.0) -> Row:
-    """Register for 30 s; return the `sip.register` part of a measurement.
+    """Register for a minute; return the `sip.register` part of a measurement.
 
     The whole takes at most `timeout` + 0.5 s, so that the default leaves room for the second
     retransmission. `window` seconds are spent listening for more answers after the last.
@@ -185,7 +185,8 @@ def _request(dialog: _Dialog, number: int, header: str) -> bytes:
         f"To: <sip:{account.user}@{domain}>",
         f"Call-ID: {dialog.call}",
         f"CSeq: {number} REGISTER",
-        f"Contact: <sip:{account.user}@{here}>;expires=30",
+        # One contact a machine, so that measuring again renews a binding instead of adding one.
+        f"Contact: <sip:{account.user}@{shown(dialog.local)}:{PORT}>;expires=60",
         f"User-Agent: {AGENT}",
     ]
     lines += [header] if header else []

@@ -128,13 +128,14 @@ def _stranger(local: Part, control: Part, proof: Part, said: str) -> Verdict | N
     elsewhere, genuine = proof.get("elsewhere"), proof.get("genuine", control)
     if serves(local, genuine) or (elsewhere and serves(elsewhere, genuine)):
         return None
-    if contradictory(proof.get("answers", ()), _addresses(control)):
+    page = _page(local) or _page(elsewhere or local)
+    twice = contradictory(proof.get("answers", ()), _addresses(control))
+    if page is not None and (twice or elsewhere):
+        return blocked(*_posing(page, said))
+    if twice:
         return blocked("dns.injection.other", f"{said}; the control's came later here, too")
     if elsewhere is None:
         return unknown(f"{said}; nobody else looked at the address")
-    page = _page(local) or _page(elsewhere)
-    if page is not None:
-        return blocked(*_posing(page, said))
     if not answers(genuine) and (_addresses(control) or answers(elsewhere)):
         return unknown(f"{said}; neither address serves anything that tells them apart")
     return blocked("dns.injection.other", f"{said}; the address does not serve the name, there too")
@@ -240,16 +241,23 @@ def _broken(here: Part, proof: Part, said: str) -> Verdict:
     match here["outcome"], here["after"]:
         case "reset", "connect":
             return blocked("tcp.reset", said)
-        case "reset", _ if passed(proof.get("other_name")):
+        case "reset", _ if named(proof):
             return blocked("tls.reset.sni", f"{said}; with another server name it passes")
         case ("reset" | "fin" | "timeout") as outcome, _:
             return blocked(f"tls.{outcome}", said)
     return blocked("tls", said)
 
 
-def passed(other: Part | None) -> bool:
-    """Whether the same exchange under an innocuous name drew an answer from the server."""
-    return other is not None and other["outcome"] in ("ok", "alert", "invalid")
+def named(proof: Part) -> bool:
+    """Whether the name was shown to be the trigger: another passed, then it was reset again.
+
+    The second reset matters: without it the first may have been a residual block, set off by
+    something else and over by the time the other name was tried.
+    """
+    other, same = proof.get("other_name"), proof.get("same_name")
+    if other is None or same is None:
+        return False
+    return other["outcome"] in ("ok", "alert", "invalid") and same["outcome"] == "reset"
 
 
 def _list(words: set[str]) -> str:

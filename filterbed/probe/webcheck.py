@@ -55,7 +55,7 @@ class Outside:
     def _shaped(self, answer: Any) -> Row:
         if isinstance(answer, dict) and "error" in answer:
             return {"error": str(answer["error"])}
-        if not isinstance(answer, dict) or not _PARTS <= answer.keys():
+        if not isinstance(answer, dict) or not answer.keys() >= _PARTS:
             return {"error": f"control {self.host}:{self.port}: its answer is no measurement"}
         return {"udp": [], **answer}
 

@@ -1,0 +1,235 @@
+"""Say whether a measurement is exactly what a target's baseline promises.
+
+The control pass is strict: a testbed whose own network is not as declared judges nobody.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+Part = Mapping[str, Any]
+Problems = list[str]
+
+#: The least share of a call's packets that must come back. Below 1, because the call ends while
+#: the last packets are still on their way.
+MEDIA_SHARE: Final = 0.8
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_CERTIFICATES: Final = ("expired", "self-signed", "wrong-name")
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One measurement under one word; `detail` is what follows the word's colon."""
+
+    measurement: Part
+    target: Part
+    detail: str
+    expected: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        return str(self.measurement["kind"])
+
+    @property
+    def secure(self) -> bool:
+        return str(self.target.get("url", "")).startswith("https:")
+
+
+def holds(
+    word: str, measurement: Part, target: Part, expected_addresses: Sequence[str]
+) -> Problems:
+    """Return what differs from the baseline word (contract, section 4); empty when nothing does.
+
+    `expected_addresses` are all the name has in the sandbox's zone; those of families the target
+    does not ask for are left out here.
+    """
+    if "error" in measurement:
+        return [f"not measured: {measurement['error']}"]
+    name, _, detail = word.partition(":")
+    check = _WORDS.get(name.strip())
+    if check is None:
+        known = ", ".join(_WORDS)
+        return [f"baseline {word!r} is no word this can check; expected one of {known}"]
+    if str(target.get("qtype", "A")).upper() == "AAAA":
+        families = [6]
+    else:
+        families = target.get("families", [4])
+    expected = frozenset(
+        address
+        for address in map(str, map(ipaddress.ip_address, expected_addresses))
+        if ipaddress.ip_address(address).version in families
+    )
+    return check(_Case(measurement, target, detail.strip(), expected))
+
+
+def _resolved(case: _Case) -> Problems:
+    """DNS gives exactly the expected addresses; a target without a name asks no DNS."""
+    dns = case.measurement["dns"]
+    if dns is None:
+        return []
+    if dns["rcode"] != "NOERROR":
+        return [f"dns {dns['name']}: {dns['rcode']}, expected NOERROR"]
+    if case.kind == "dns" and dns["qtype"].upper() not in ("A", "AAAA"):
+        return [] if dns["records"] else [f"dns {dns['name']} {dns['qtype']}: no records"]
+    found = frozenset(dns["addresses"])
+    if found != case.expected:
+        return [f"dns {dns['name']}: {_list(found)}, expected {_list(case.expected)}"]
+    return []
+
+
+def _list(words: frozenset[str]) -> str:
+    return ", ".join(sorted(words)) or "no address"
+
+
+def _rows(case: _Case, layer: str, outcome: str) -> Problems:
+    """Every row of a layer has this outcome, and there is one at least."""
+    rows = case.measurement[layer]
+    if not rows:
+        return [f"{layer}: nothing was tried, expected {outcome}"]
+    return [
+        f"{layer} {row['address']}: {_said(row)}, expected {outcome}"
+        for row in rows
+        if row["outcome"] != outcome
+    ]
+
+
+def _said(row: Part) -> str:
+    return f"{row['outcome']} ({row['error']})" if row.get("error") else str(row["outcome"])
+
+
+def _reached(case: _Case) -> Problems:
+    """Names, connections to every address, and TLS are as they should be."""
+    problems = _resolved(case) + _rows(case, "tcp", "ok")
+    if case.secure:
+        problems += _rows(case, "tls", "ok")
+    return problems
+
+
+def _status(case: _Case, wanted: int) -> Problems:
+    rows = case.measurement["http"]
+    problems = _rows(case, "http", "ok")
+    return problems + [
+        f"http {row['address']}: status {row['status']}, expected {wanted}"
+        for row in rows
+        if row["outcome"] == "ok" and row["status"] != wanted
+    ]
+
+
+def _answers(case: _Case) -> Problems:
+    match case.kind:
+        case "web":
+            return _reached(case) + _status(case, 200)
+        case "tcp":
+            return _reached(case)
+        case "udp":
+            return _resolved(case) + _rows(case, "udp", "ok")
+        case "sip":
+            return _resolved(case) + _part(case, "register", "ok", 200)
+        case "call":
+            signalling = _part(case, "register", "ok", 200) + _part(case, "call", "ok", 200)
+            return _resolved(case) + signalling + ([] if signalling else _media(case))
+        case _:
+            return _resolved(case)
+
+
+def _part(case: _Case, name: str, outcome: str, code: int | None) -> Problems:
+    part = case.measurement["sip"][name]
+    if part is None:
+        return [f"sip {name}: not tried, expected {outcome} {code or ''}".rstrip()]
+    if (part["outcome"], part["code"]) == (outcome, code):
+        return []
+    found = f"{part['outcome']} {part['code'] or ''}".rstrip()
+    return [f"sip {name}: {found}, expected {outcome} {code or ''}".rstrip()]
+
+
+def _media(case: _Case) -> Problems:
+    call = case.measurement["sip"]["call"]
+    problems = ["rtp: the call was ended by a BYE that was not ours"] if call["cut"] else []
+    sent, heard = call["rtp_sent"], call["rtp_echoed"]
+    if not sent or heard < MEDIA_SHARE * sent:
+        problems.append(f"rtp: {heard} of {sent} packets came back, expected {MEDIA_SHARE:.0%}")
+    return problems
+
+
+def _dead_name(case: _Case) -> Problems:
+    dns = case.measurement["dns"]
+    if dns is None or dns["rcode"] != "NXDOMAIN":
+        return [f"dns: {dns['rcode'] if dns else 'not asked'}, expected NXDOMAIN"]
+    return []
+
+
+def _nobody(outcome: str) -> Callable[[_Case], Problems]:
+    """Make the check that nothing listens (`refused`) or nothing answers (`timeout`)."""
+
+    def check(case: _Case) -> Problems:
+        match case.kind:
+            case "dns":
+                rcode = "REFUSED" if outcome == "refused" else "timeout"
+                found = case.measurement["dns"]["rcode"]
+                return [] if found == rcode else [f"dns: {found}, expected {rcode}"]
+            case "udp":
+                return _resolved(case) + _rows(case, "udp", outcome)
+            case "sip" | "call":
+                return _resolved(case) + _part(case, "register", outcome, None)
+            case _:
+                return _resolved(case) + _rows(case, "tcp", outcome)
+
+    return check
+
+
+def _reset(case: _Case) -> Problems:
+    """The server's own RST once it has read the request, or the ClientHello."""
+    problems = _resolved(case) + _rows(case, "tcp", "ok")
+    last = "http" if case.measurement["http"] or not case.secure else "tls"
+    return problems + _rows(case, last, "reset")
+
+
+def _answered_with(case: _Case) -> Problems:
+    if not case.detail.isdecimal():
+        return [f"baseline 'status: {case.detail}': expected a status, 100 to 699"]
+    code = int(case.detail)
+    if case.kind in ("sip", "call"):
+        name = "register" if case.kind == "sip" else "call"
+        return _resolved(case) + _part(case, name, "ok" if code < 300 else "rejected", code)
+    return _reached(case) + _status(case, code)
+
+
+def _redirected(case: _Case) -> Problems:
+    problems = _reached(case) + _rows(case, "http", "ok")
+    for row in case.measurement["http"]:
+        host = urlsplit(row["location"] or "").hostname
+        if row["status"] not in _REDIRECTS or host != case.detail.lower():
+            found = f"{row['status']} to {row['location']}"
+            problems.append(f"http {row['address']}: {found}, expected 3xx to {case.detail}")
+    return problems
+
+
+def _certificate(error: str) -> Callable[[_Case], Problems]:
+    def check(case: _Case) -> Problems:
+        problems = _resolved(case) + _rows(case, "tcp", "ok")
+        rows = case.measurement["tls"]
+        if not rows:
+            return [*problems, f"tls: nothing was tried, expected {error}"]
+        return problems + [
+            f"tls {row['address']}: {_said(row)}, expected invalid ({error})"
+            for row in rows
+            if row["error"] != error
+        ]
+
+    return check
+
+
+_WORDS: Final[Mapping[str, Callable[[_Case], Problems]]] = {
+    "answers": _answers,
+    "dead-name": _dead_name,
+    "refused": _nobody("refused"),
+    "silent": _nobody("timeout"),
+    "reset": _reset,
+    "status": _answered_with,
+    "redirect": _redirected,
+    **{word: _certificate(word) for word in _CERTIFICATES},
+}
