@@ -18,6 +18,7 @@ TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 Headers = tuple[tuple[str, str], ...]
 
 _END = re.compile(rb"\n\r?\n")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
 _BLANK = re.compile(rb"[\r\n]*")
 _HOST = re.compile(r"\[([^\]]*)\](?::([0-9]*))?\Z|([^:]*)(?::([0-9]*))?\Z")
 
@@ -56,20 +57,21 @@ def read_head(stream: bytes, start: int, limit: int, *, partial: bool) -> Head |
             return None
     else:
         return None
-    lines = stream[start:stop].decode("latin-1").split("\n")
-    return Head(_headers(lines[1:]), end, found is not None)
+    first = stream.find(b"\n", start, stop) + 1
+    block = stream[first:stop] if first else b""
+    return Head(_headers(block), end, found is not None)
 
 
-def _headers(lines: list[str]) -> Headers:
-    headers: list[tuple[str, list[str]]] = []
-    for line in lines:
-        if line[:1] in (" ", "\t"):
-            if headers:
-                headers[-1][1].append(line.strip(" \t\r"))
-            continue
-        name, _, value = line.rstrip("\r").partition(":")
-        headers.append((name.strip(" \t"), [value.strip(" \t")]))
-    return tuple((name, " ".join(parts).strip(" \t")) for name, parts in headers)
+def _headers(block: bytes) -> Headers:
+    if not block:
+        return ()
+    if b"\n " in block or b"\n\t" in block:
+        block = _FOLD.sub(b" ", block)
+    lines = block.decode("latin-1").split("\n")
+    if lines[0][:1] in (" ", "\t"):
+        del lines[0]  # it continues the first line, which nobody continues
+    cut = [line.partition(":") for line in lines]
+    return tuple([(name.strip(" \t\r"), value.strip(" \t\r")) for name, _, value in cut])
 
 
 def split_line(line: bytes) -> tuple[str, str, str] | None:

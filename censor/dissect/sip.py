@@ -21,14 +21,27 @@ from censor.dissect.outcome import Foreign, Incomplete
 
 _METHOD = re.compile(TOKEN + rb"{1,32}(?:[ \t]|\Z)")
 _STATUS_START = b"SIP/2.0 "
-_STATUS = re.compile(r"SIP/2\.0[ \t]+([1-6][0-9][0-9])(?:[ \t]+(.*))?\r?\Z", re.IGNORECASE)
+_STATUS = re.compile(r"SIP/2\.0[ \t]+([1-6][0-9][0-9])(?:[ \t]+(.*))?\Z", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _BRACKETED = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|[^\"<])*<([^>]*)>")
 _CSEQ = re.compile(r"([0-9]+)[ \t]+(\S+)")
 
-#: Port numbers end here; so does what Content-Length may sensibly say of one message.
-_PORTS: Final = 65_535
+#: What Content-Length may sensibly say of one message ends here, in bytes.
 _LENGTHS: Final = 1 << 30
+
+#: Compact header names. Source: RFC 3261 section 7.3.3.
+_COMPACT: Final = {
+    "i": "call-id",
+    "m": "contact",
+    "e": "content-encoding",
+    "l": "content-length",
+    "c": "content-type",
+    "f": "from",
+    "s": "subject",
+    "k": "supported",
+    "t": "to",
+    "v": "via",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +66,59 @@ class Uri:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What requests and responses share.
+    """What requests and responses share; header values are read when they are asked for.
 
-    sender, recipient: the URIs of From and To, None where there is none to read. via: the topmost.
-    content_length: None if it is not said, or no number. body: offset of the body.
-    complete: the whole head was there.
+    headers: in their order and spelling. body: its offset. complete: the whole head was there.
     """
 
-    call_id: str | None
-    cseq: int | None
-    cseq_method: str | None
-    sender: Uri | None
-    recipient: Uri | None
-    via: str | None
-    user_agent: str | None
-    content_type: str | None
-    content_length: int | None
     headers: Headers
     body: int
     complete: bool
 
     def header(self, name: str) -> str | None:
-        """Return the first value of a header by its long, lower-case name."""
-        return next((value for key, value in self.headers if _long(key) == name), None)
+        """Return the first value of a header by its long, lower-case name; None without one."""
+        for key, value in self.headers:
+            lower = key.lower()
+            if _COMPACT.get(lower, lower) == name:
+                return value
+        return None
+
+    @property
+    def call_id(self) -> str | None:
+        """Return the dialogue's identifier."""
+        return self.header("call-id")
+
+    @property
+    def cseq(self) -> tuple[int | None, str] | None:
+        """Return the number of the request within its dialogue, and its method."""
+        found = _CSEQ.match(self.header("cseq") or "")
+        return (number(found[1], (1 << 32) - 1), found[2]) if found else None
+
+    @property
+    def sender(self) -> Uri | None:
+        """Return the URI of From, None if there is none to read."""
+        return _address(self.header("from"))
+
+    @property
+    def recipient(self) -> Uri | None:
+        """Return the URI of To, None if there is none to read."""
+        return _address(self.header("to"))
+
+    @property
+    def via(self) -> str | None:
+        """Return the topmost Via."""
+        value = self.header("via")
+        return None if value is None else value.partition(",")[0].rstrip(" \t")
+
+    @property
+    def user_agent(self) -> str | None:
+        """Return what program the sender says it is."""
+        return self.header("user-agent")
+
+    @property
+    def content_length(self) -> int | None:
+        """Return the body's length in bytes; None if it is not said, or no number."""
+        return number(self.header("content-length"), _LENGTHS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +135,6 @@ class Response(Message):
 
     status: int
     reason: str
-
-
-#: Compact header names. Source: RFC 3261 section 7.3.3.
-_COMPACT: Final = {
-    "i": "call-id",
-    "m": "contact",
-    "e": "content-encoding",
-    "l": "content-length",
-    "c": "content-type",
-    "f": "from",
-    "s": "subject",
-    "k": "supported",
-    "t": "to",
-    "v": "via",
-}
 
 
 def dissect(
@@ -155,30 +183,11 @@ def _status(line: bytes) -> tuple[int, str] | None:
 
 
 def _message(line: tuple[str, Uri] | tuple[int, str], head: Head) -> Request | Response:
-    first: dict[str, str] = {}
-    for name, value in head.headers:
-        first.setdefault(_long(name), value)
-    cseq = _CSEQ.match(first.get("cseq", ""))
-    via = first.get("via")
-    shared = (
-        first.get("call-id"),
-        number(cseq[1], (1 << 32) - 1) if cseq else None,
-        cseq[2] if cseq else None,
-        _address(first.get("from")),
-        _address(first.get("to")),
-        None if via is None else via.partition(",")[0].rstrip(" \t"),
-        first.get("user-agent"),
-        first.get("content-type"),
-        number(first.get("content-length"), _LENGTHS),
-        head.headers,
-        head.end,
-        head.complete,
-    )
     match line:
         case (int(status), str(reason)):
-            return Response(*shared, status, reason)
+            return Response(head.headers, head.end, head.complete, status, reason)
         case (str(method), Uri() as uri):
-            return Request(*shared, method, uri)
+            return Request(head.headers, head.end, head.complete, method, uri)
     assert_never(line)
 
 
@@ -203,9 +212,3 @@ def _address(value: str | None) -> Uri | None:
     found = _BRACKETED.match(value)
     uri = read_uri(found[1] if found else value.partition(";")[0].strip())
     return uri if uri.scheme else None
-
-
-def _long(name: str) -> str:
-    """Return a header's long, lower-case name."""
-    lower = name.lower()
-    return _COMPACT.get(lower, lower)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from struct import Struct, unpack
 from typing import Final
 
 from censor.dissect.outcome import Foreign, Incomplete
@@ -25,6 +26,7 @@ _SUPPORTED_VERSIONS: Final = 43
 _ECH: Final = 0xFE0D
 _ESNI: Final = 0xFFCE  # draft-ietf-tls-esni-02, never assigned; blocked in China since 2020
 
+_pair = Struct("!HH").unpack_from
 _PATTERN: Final = (_HANDSHAKE, 3)
 
 
@@ -148,13 +150,15 @@ def _extensions(block: bytes, *, complete: bool) -> dict[int, bytes] | None:
     """Return the extensions by type, in their order; None if the last is cut but may not be."""
     found: dict[int, bytes] = {}
     place = 0
-    while place < len(block):
-        data, end = _vector(block, place + 2, 2)
-        if end > len(block):
-            return None if complete else found
-        found.setdefault(int.from_bytes(block[place : place + 2], "big"), data)
-        place = end
-    return found
+    size = len(block)
+    while place + 4 <= size:
+        kind, length = _pair(block, place)
+        start = place + 4
+        place = start + length
+        if place > size:
+            break
+        found.setdefault(kind, block[start:place])
+    return found if place == size or not complete else None
 
 
 def _server_name(extension: bytes) -> str | None:
@@ -182,7 +186,8 @@ def _alpn(extension: bytes) -> tuple[str, ...]:
 
 def _numbers(data: bytes) -> tuple[int, ...]:
     """Read 16-bit numbers; an odd byte at the end is left."""
-    return tuple(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data) - 1, 2))
+    count = len(data) >> 1
+    return unpack(f"!{count}H", data[: count * 2])
 
 
 def _text(name: bytes) -> str:

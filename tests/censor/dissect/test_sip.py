@@ -87,12 +87,12 @@ def test_an_everyday_request() -> None:
     assert (found.uri.scheme, found.uri.user) == ("sip", "echo")
     assert (found.uri.host, found.uri.port) == ("sip.example.com", 5070)
     assert found.uri.text == "sip:echo@Sip.Example.com:5070;transport=udp"
-    assert (found.call_id, found.cseq, found.cseq_method) == ("1-7@192.0.2.1", 1, "INVITE")
+    assert (found.call_id, found.cseq) == ("1-7@192.0.2.1", (1, "INVITE"))
     assert found.sender == Uri("sip:alice@example.com", "sip", "alice", "example.com", None)
     assert found.recipient is not None
     assert found.recipient.host == "sip.example.com"
     assert found.via == "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1"
-    assert (found.user_agent, found.content_type) == ("phone/1", "application/sdp")
+    assert (found.user_agent, found.header("content-type")) == ("phone/1", "application/sdp")
     assert found.content_length == 5
     assert INVITE[found.body :] == b"v=0\r\n"
     assert found.header("max-forwards") == "70"
@@ -104,7 +104,7 @@ def test_a_response_in_compact_form() -> None:
     found = dissect(OK)
     assert isinstance(found, Response)
     assert (found.status, found.reason) == (200, "OK")
-    assert (found.call_id, found.cseq, found.cseq_method) == ("1-7@192.0.2.1", 2, "REGISTER")
+    assert (found.call_id, found.cseq) == ("1-7@192.0.2.1", (2, "REGISTER"))
     assert found.via == "SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK2"
     assert found.sender == Uri("sip:alice@example.com", "sip", "alice", "example.com", None)
     assert found.recipient is not None
@@ -117,7 +117,7 @@ def test_a_response_in_compact_form() -> None:
 def test_a_tortuous_request() -> None:
     found = request(TORTUOUS)
     assert found.uri.host == "chair-dnrc.example.com"
-    assert (found.cseq, found.cseq_method) == (9, "INVITE")
+    assert found.cseq == (9, "INVITE")
     assert found.call_id == "wsinv.ndaksdj@192.0.2.1"
     assert found.content_length == 150
     assert found.via == "SIP  /   2.0 /UDP 192.0.2.2;branch=390skdjuw"
@@ -252,7 +252,12 @@ def test_arbitrary_bytes_are_answered(data: bytes, partial: bool) -> None:
 @given(st.binary(max_size=100), st.sampled_from([b"From", b"CSeq", b"Via", b"l", b"To"]))
 def test_arbitrary_values_are_answered(data: bytes, name: bytes) -> None:
     payload = b"BYE sip:a SIP/2.0\r\n" + name + b": " + data + b"\r\n\r\n"
-    assert isinstance(dissect(payload), Request)
+    found = request(payload)
+    assert found.sender is None or found.sender.scheme
+    assert found.recipient is None or found.recipient.scheme
+    assert found.cseq is None or found.cseq[1]
+    assert found.via is None or not found.via.endswith(" ")
+    assert found.content_length is None or found.content_length >= 0
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=255), max_size=60))
