@@ -105,6 +105,14 @@ def counters(text: str, queue: int) -> Counters:
     raise MachineError(f"{COUNTERS} does not list queue {queue}: found {text!r}")
 
 
+def _counted() -> str:
+    try:
+        return COUNTERS.read_text()
+    except OSError as error:
+        cure = "run in a network namespace made inside the sandbox, as routers are"
+        raise MachineError(f"{COUNTERS}: {error.strerror}; {cure}") from error
+
+
 def rules(interface: str, queue: int) -> tuple[tuple[str, ...], ...]:
     """List the iptables rules, without the command that adds or deletes them."""
     target = ("-j", "NFQUEUE", "--queue-num", str(queue))
@@ -165,7 +173,7 @@ def run(interface: str, queue: int, delay: float, limit: int, say: Callable[[Any
         _apply("-D", interface, queue)
         netlink.run(block=False)
         shelf.clear()
-        lost = counters(COUNTERS.read_text(), queue).lost
+        lost = counters(_counted(), queue).lost
     finally:
         netlink.unbind()
     say({"held": shelf.count, "lost": lost, "late_max": round(shelf.late_max, 6)})
