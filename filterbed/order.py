@@ -41,6 +41,7 @@ class Order:
         keep: paths tools need although they lie under a home or a temporary directory.
         hidden: paths no tool may see.
         covered: directories (homes) that are empty for tools but for `keep`.
+        keep_work: servers' configurations and the proof's recordings are copied to `work/`.
         host, argv: for "exec".
     """
 
@@ -61,6 +62,7 @@ class Order:
     keep: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     covered: tuple[str, ...] = ()
+    keep_work: bool = False
     host: str = ""
     argv: tuple[str, ...] = ()
 

@@ -50,7 +50,7 @@ def _run(directory: Path, policy: Path | None) -> int:
             argv = [
                 *_ENGINE, str(directory / "capture" / f"{box}.door.pcapng"),
                 "--policy", str(path), "--events", str(events),
-                "--seed", str(run.get("seed", 0)), "--clock-rate", repr(run.get("clock_rate", 1.0)),
+                "--seed", str(run.get("seed", 0)),
                 "--box", box,
             ]  # fmt: skip
             status = subprocess.run(argv, check=False).returncode

@@ -135,17 +135,33 @@ def run(scenario: Scenario, probes: tuple[Probe, ...], options: Options) -> Fini
     policies = resolved(scenario, options.clock_rate)
     directory.write_json("policy.json", policies)
     order = _order(scenario, probes, options, directory, vantages, targets, policies)
-    failed = _follow(order, options)
+    try:
+        failed = _follow(order, options)
+        return _judged(scenario, order, directory, head, started, failed)
+    finally:
+        if not options.keep:
+            for path in directory.path.glob(".*"):
+                path.unlink()
+
+
+def _judged(
+    scenario: Scenario,
+    order: Order,
+    directory: RunDir,
+    head: dict[str, Any],
+    started: float,
+    failed: tuple[str, int] | None,
+) -> Finished:
+    """Judge what the sandbox brought back, or say why it brought nothing."""
     if failed is not None:
         message, status = failed
         reasons = [message]
-        judge.refuse(directory, scenario, head, options.seed, reasons)
+        judge.refuse(directory, scenario, head, order.seed, reasons)
         click.echo(f"filterbed: {scenario.name}: {message}", err=True)
         click.echo("filterbed: `filterbed doctor` says what this machine lacks", err=True)
         return Finished(scenario.name, str(directory.path), status, False, reasons)
     result: Result = pickle.loads((directory.path / RESULT).read_bytes())
-    (directory.path / RESULT).unlink()
-    verdict = judge.judge(scenario, order, directory, result, head | {"seconds": None}, started)
+    verdict = judge.judge(scenario, order, directory, result, head, started)
     return Finished(
         scenario.name,
         str(directory.path),
@@ -193,6 +209,7 @@ def _order(
         keep=seen.keep,
         hidden=seen.hidden,
         covered=seen.covered,
+        keep_work=options.keep,
     )
 
 

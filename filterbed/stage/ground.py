@@ -31,6 +31,8 @@ class Ground:
         self.rundir = RunDir(Path(order.directory))
         self.problems: list[str] = []
         WORK.mkdir(exist_ok=True)
+        # What servers say is kept even when the run is killed: it never lies in the sandbox alone.
+        (WORK / "logs").symlink_to(self.rundir.logs)
         scenario = order.scenario
         plan = scenario.plan
         say(f"network: {len(plan.nodes)} hosts, {len(plan.links)} links")

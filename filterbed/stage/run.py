@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,8 @@ def _close(ground: Ground, result: Result, say: Callable[[str], None]) -> None:
             if str(error) not in result.problems and box.alive():
                 result.problems.append(str(error))
     result.problems += ground.settle()
+    if ground.order.keep_work:
+        shutil.copytree(WORK, ground.rundir.path / "work", ignore=lambda *_: ["logs"])
 
 
 def _macs(ground: Ground) -> dict[str, str]:
