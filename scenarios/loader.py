@@ -26,21 +26,28 @@ def load(name: str | File) -> Scenario:
     raw, places = inherit.read(file)
     checked = shape.validate(raw, places)
     scenario, found = _resolve(checked.document, checked.raw, places)
-    problems = [*checked.problems, *(p for p in found if not _follows(p, checked.lost))]
+    problems = [*checked.problems, *(p for p in found if not _follows(p, checked))]
     if problems or scenario is None:
         raise ScenarioError(problems)
     return scenario
 
 
-def _follows(problem: Problem, lost: frozenset[tuple[str, str]]) -> bool:
+def _follows(problem: Problem, checked: shape.Checked) -> bool:
     """Tell whether a problem only follows from what was left out for its shape."""
-    if any(section == "services" for section, _ in lost):
-        return problem.path[:1] in {("targets",), ("truth",), ("censors",)}
-    names = {name for _, name in lost}
-    named = problem.path[1:2]
-    return problem.found in {show(name) for name in names} or (
-        problem.path[:1] == ("targets",) and str(*named) in names
-    )
+    section, name = [*map(str, problem.path), "", ""][:2]
+    touched = {path[0] for path in checked.touched}
+    if problem.path[:2] in checked.touched and section != "censors":
+        return True
+    if "vantages" in touched and section in ("targets", "truth"):
+        return True
+    about_services = section == "targets" and len(problem.path) > 2
+    about_services |= section == "truth" and problem.path[-1] in ("verdict", "locus")
+    if "services" in touched and about_services:
+        return True
+    if "sources" in touched and problem.path[-1:] == ("source",):
+        return True
+    missing_truth = section == "targets" and name in checked.lost
+    return missing_truth or problem.found in {show(gone) for gone in checked.lost}
 
 
 def _resolve(

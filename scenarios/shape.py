@@ -49,14 +49,15 @@ _STAND_INS: Mapping[str, Any] = {
 class Checked:
     """A document of the right shape, as models and as read.
 
-    `problems` is what was wrong, and is mended here by leaving it out; `lost` holds the names of
-    what had to go altogether, as (section, name).
+    `problems` is what was wrong, and is mended here by leaving it out. `touched` holds the entries
+    that lost something, as (section, name or index); `lost` the names of those that went whole.
     """
 
     document: Document
     raw: Mapping[str, Any]
     problems: tuple[Problem, ...] = ()
-    lost: frozenset[tuple[str, str]] = frozenset()
+    touched: frozenset[Path] = frozenset()
+    lost: frozenset[str] = frozenset()
 
 
 def validate(raw: Any, places: Places) -> Checked:
@@ -73,10 +74,12 @@ def validate(raw: Any, places: Places) -> Checked:
     except ValidationError as error:
         errors: list[Any] = error.errors(include_url=False)
     problems = tuple(_problem(e, raw, places) for e in errors)
-    mended, lost = _Mender(raw, places).mend(errors)
-    if mended is None:
+    mender = _Mender(raw, places)
+    if not mender.mend(errors):
         raise ScenarioError(problems)
-    return Checked(Document.model_validate(mended), mended, problems, frozenset(lost))
+    document = Document.model_validate(mender.raw)
+    touched, lost = frozenset(mender.touched), frozenset(mender.lost)
+    return Checked(document, mender.raw, problems, touched, lost)
 
 
 class _Mender:
@@ -85,21 +88,22 @@ class _Mender:
     def __init__(self, raw: Mapping[str, Any], places: Places) -> None:
         self.raw: dict[str, Any] = copy.deepcopy(dict(raw))
         self.places = places
-        self.lost: set[tuple[str, str]] = set()
+        self.touched: set[Path] = set()
+        self.lost: set[str] = set()
 
-    def mend(self, errors: list[Any]) -> tuple[dict[str, Any] | None, set[tuple[str, str]]]:
-        """Return the document that is left, and what was lost; None where too little is left."""
+    def mend(self, errors: list[Any]) -> bool:
+        """Leave in `raw` what validates; False where too little is left."""
         while errors:
             paths = {_path(tuple(e["loc"]), self.raw): e for e in errors}
             for path in sorted(paths, key=_order, reverse=True):
                 if not self.without(path, paths[path]):
-                    return None, self.lost
+                    return False
             try:
                 Document.model_validate(self.raw)
                 errors = []
             except ValidationError as error:
                 errors = list(error.errors(include_url=False))
-        return self.raw, self.lost
+        return True
 
     def without(self, path: Path, error: Mapping[str, Any]) -> bool:
         """Take out one wrong thing, or stand in for a missing one."""
@@ -110,12 +114,14 @@ class _Mender:
         if not path:
             return False
         parent, last = _at(self.raw, path[:-1]), path[-1]
+        if error["type"] != "extra_forbidden":
+            self.touched.add(self.places.written(path[:2]))
         if len(path) == 2:
-            self.lost.add((str(path[0]), str(last)))
+            self.lost.add(str(last))
         if path[0] == "truth" and len(path) == 2:
             named = parent[last].get("target") if isinstance(parent[last], dict) else None
             names = named if isinstance(named, list) else [named]
-            self.lost |= {("truth", str(name)) for name in names}
+            self.lost |= {str(name) for name in names}
         if isinstance(parent, list):
             kept = self.places.kept.setdefault(
                 self.places.written(path[:-1]), list(range(len(parent)))

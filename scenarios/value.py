@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from scenarios.error import show
-
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})+\Z")
 _IDENTIFIER = re.compile(r"[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?\Z")
@@ -111,7 +109,7 @@ def _one_or_many(value: Any) -> Any:
         return value
     if isinstance(value, str):
         return [value]
-    raise wrong(f"a name or a list of names, not {show(value)}")
+    raise wrong("a name or a list of names")
 
 
 _TEXT = {"type": "string"}
