@@ -1,0 +1,55 @@
+"""The pictures, and the page that shows them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from topologies.catalogue import build
+from topologies.picture import picture
+from topologies.place import Place, Vantage
+from topologies.plan import Plan
+
+PAGE = Path(__file__).parents[2] / "docs" / "topologies.md"
+EXAMPLES = {
+    "line": build(
+        {"use": "line", "delay": 0.005},
+        {"client": Vantage(), "abroad": Vantage(abroad=True)},
+        {"servers": Place(("31.13.70.36", "2a03:2880:f10c:83:face:b00c:0:25de"))},
+    ),
+    "national": build(
+        {"use": "national", "carriers": ["unicom", "telecom"]},
+        {
+            "bj-cu": Vantage("beijing", "unicom"),
+            "sh-cu": Vantage("shanghai", "unicom"),
+            "sh-ct": Vantage("shanghai", "telecom"),
+        },
+        {"servers": Place(("31.13.70.36",)), "sip-ct": Place(("202.96.199.10",), "telecom")},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_page_shows_what_is_drawn(name: str) -> None:
+    found = re.search(rf"<!-- picture: {name} -->\n```text\n(.*?)\n?```", PAGE.read_text(), re.S)
+    assert found is not None
+    assert found[1] == picture(EXAMPLES[name])
+
+
+@pytest.mark.parametrize("plan", EXAMPLES.values(), ids=EXAMPLES)
+def test_every_node_has_one_line(plan: Plan) -> None:
+    lines = picture(plan).splitlines()
+    assert len(lines) == len(plan.nodes)
+    for node in plan.nodes:
+        assert sum(bool(re.search(rf"(^|[─═ ]){node.name} ", line)) for line in lines) == 1
+
+
+def test_the_censor_delay_and_peers_are_said() -> None:
+    lines = picture(EXAMPLES["national"]).splitlines()
+    (border,) = [line for line in lines if "border " in line]
+    assert "CENSOR" in border
+    assert "20 ms one way" in border
+    assert "═" in border
+    assert [line for line in lines if "bb-cu " in line and "peers with bb-ct" in line]

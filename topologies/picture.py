@@ -1,0 +1,101 @@
+"""Draw a plan for a terminal: a tree that begins outside the box and ends at the clients.
+
+Links that close a circle (carriers that peer) are named beside the node where they begin.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from topologies.plan import Link, Node, Plan
+
+#: Addresses of one node that are shown; the rest are counted.
+SHOWN = 2
+TITLES: Mapping[str, str] = {"box": "CENSOR"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """A node in the tree, the link to its parent, and what hangs on it."""
+
+    node: Node
+    link: Link | None
+    children: tuple[_Branch, ...]
+    peers: tuple[str, ...]
+
+
+def picture(plan: Plan) -> str:
+    """Draw the plan; one line a node, no trailing newline."""
+    rows = list(_rows(_tree(plan), "", ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    shown = {node.name: _words(plan, node) for node in plan.nodes}
+    lines = []
+    for drawn, role, name, extra in rows:
+        words = [drawn.ljust(widths[0]), role.ljust(widths[1]), *shown[name], *extra]
+        lines.append("  ".join(words).rstrip())
+    return "\n".join(lines)
+
+
+def _tree(plan: Plan) -> _Branch:
+    """Span the plan from the far end of the first box's outside link, breadth first."""
+    linked: dict[str, list[tuple[str, Link]]] = defaultdict(list)
+    for link in plan.links:
+        one, other = link.ends
+        linked[one.node].append((other.node, link))
+        linked[other.node].append((one.node, link))
+    root = _root(plan)
+    below: dict[str, list[tuple[str, Link]]] = defaultdict(list)
+    used: set[Link] = set()
+    seen, waiting = {root}, [root]
+    for name in waiting:
+        for neighbour, link in linked[name]:
+            if neighbour not in seen:
+                seen.add(neighbour)
+                waiting.append(neighbour)
+                below[name].append((neighbour, link))
+                used.add(link)
+
+    def branch(name: str, link: Link | None) -> _Branch:
+        closing = (x for x in linked[name] if x[1] not in used and x[1].ends[0].node == name)
+        hanging = sorted(below[name], key=lambda child: bool(below[child[0]]))
+        children = tuple(branch(*child) for child in hanging)
+        return _Branch(plan.node(name), link, children, tuple(other for other, _ in closing))
+
+    return branch(root, None)
+
+
+def _root(plan: Plan) -> str:
+    outside = {interface for box in plan.boxes[:1] for interface in box.outside}
+    for link in plan.links:
+        for near, far in (link.ends, link.ends[::-1]):
+            if near.interface in outside:
+                return far.node
+    return plan.nodes[0].name
+
+
+def _rows(branch: _Branch, lead: str, below: str) -> Iterator[tuple[str, str, str, list[str]]]:
+    """Yield what is drawn, the role, the node's name and remarks, for a branch and all under it."""
+    delay = branch.link.delay if branch.link else 0.0
+    remarks = [f"{delay * 1000:g} ms one way"] if delay else []
+    remarks += [f"peers with {', '.join(branch.peers)}"] if branch.peers else []
+    node = branch.node
+    yield lead + node.name, TITLES.get(node.role, node.role), node.name, remarks
+    for child in branch.children:
+        last = child is branch.children[-1]
+        line = "═" if child.link and child.link.delay else "─"
+        yield from _rows(
+            child, f"{below}{'└' if last else '├'}{line} ", below + ("   " if last else "│  ")
+        )
+
+
+def _words(plan: Plan, node: Node) -> list[str]:
+    where = " ".join(word for word in (node.city, node.carrier) if word)
+    words = [f"AS{node.asn}".ljust(8) if node.asn else "", where]
+    if node.role not in ("router", "box"):
+        held = [address.partition("/")[0] for address in node.addresses]
+        held = held or [plan.primary(node.name), plan.primary(node.name, 6)]
+        more = [f"and {len(held) - SHOWN} more"] if len(held) > SHOWN else []
+        words.append(" ".join(held[:SHOWN] + more))
+    return [word for word in words if word]
