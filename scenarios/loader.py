@@ -59,7 +59,8 @@ def _resolve(
         return None, problems
     censors, found = box.censors(document, raw.get("censors", {}), ground, places)
     words, mistaken = verdict.baselines(document, ground, places)
-    said, untrue = verdict.truths(document, words, places)
+    wrong = {str(problem.path[1]) for problem in mistaken}
+    said, untrue = verdict.truths(document, words, wrong, places)
     problems += [*found, *mistaken, *untrue]
     if problems:
         return None, problems

@@ -8,6 +8,7 @@ The JSON Schema they give is shipped as `schema.json`, for editors.
 from __future__ import annotations
 
 import json
+from pathlib import Path as File
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -221,7 +222,7 @@ class Document(Closed):
     """A scenario: one question about filtering, with everything needed to ask it and judge."""
 
     scenario: ScenarioName
-    extends: ScenarioName | None = None
+    extends: str | None = None
     title: str
     period: str
     story: str
@@ -244,3 +245,12 @@ def exported() -> str:
         **Document.model_json_schema(by_alias=True),
     }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write `schema.json` anew."""
+    File(__file__).with_name("schema.json").write_text(exported(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

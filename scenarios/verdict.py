@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -129,9 +129,17 @@ def _account(
 
 
 def truths(
-    document: schema.Document, words: Mapping[str, Mapping[str, str]], places: Places
+    document: schema.Document,
+    words: Mapping[str, Mapping[str, str]],
+    mistaken: Collection[str],
+    places: Places,
 ) -> tuple[dict[Pair, list[Said]], list[Problem]]:
-    """Return, for every pair, its truths in the order of time, and everything that is wrong."""
+    """Return, for every pair, its truths in the order of time, and everything that is wrong.
+
+    Args:
+        words: target -> host -> baseline word.
+        mistaken: targets whose baseline is wrong already; what they are is not told twice.
+    """
     said: dict[Pair, list[Said]] = {(v, t): [] for v in document.vantages for t in document.targets}
     problems: list[Problem] = []
     for index, entry in enumerate(document.truth):
@@ -144,7 +152,7 @@ def truths(
             own = words[pair[1]]
             base = baseline.label(own[pair[0]], own["control"])
             mismatch = _mismatch(label, base, pair, own[pair[0]])
-            if mismatch and not mismatched:
+            if mismatch and not mismatched and pair[1] not in mistaken:
                 key = "locus" if entry.verdict == base.verdict else "verdict"
                 found = f"{entry.verdict} {entry.locus or ''}".strip()
                 problems.append(places.problem((*at, key), mismatch, found=found))

@@ -1,0 +1,92 @@
+"""What services answer when nobody interferes, and the label that earns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from scenarios.baseline import label
+from scenarios.model import Label, Scenario
+
+Load = Callable[..., Scenario]
+
+SERVICE = "names: [www.two.net]"
+
+
+@pytest.mark.parametrize(
+    ("added", "url", "word"),
+    [
+        ("", "http", "answers"),
+        (", manner: refused", "http", "refused"),
+        (", manner: reset", "https", "reset"),
+        (", manner: silent", "http", "silent"),
+        (", certificate: expired", "https", "expired"),
+        (", certificate: expired", "http", "answers"),
+        (", certificate: self-signed", "https", "self-signed"),
+        (", certificate: wrong-name", "https", "wrong-name"),
+        (", status: 451", "http", "{status: 451}"),
+        (", status: 301, location: 'http://www.one.net/'", "http", "{redirect: www.one.net}"),
+    ],
+)
+def test_words_follow_from_services(load: Load, added: str, url: str, word: str) -> None:
+    verdict = "ok" if word in ("answers", "{redirect: www.one.net}") else "down"
+    scenario = load(
+        (SERVICE, SERVICE + added),
+        ('"https://www.two.net/"', f'"{url}://www.two.net/", baseline: {word}'),
+        ("{target: [two, call, inland], verdict: ok}", "{target: [call, inland], verdict: ok}"),
+        ("{target: dead,", f"{{target: two, verdict: {verdict}}}\n  - {{target: dead,"),
+    )
+    two = next(target for target in scenario.targets if target.name == "two")
+    assert set(two.baseline.values()) == {word.strip("{}")}
+    assert scenario.truths["us", "two"].baseline.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("target", "word"),
+    [
+        ("{kind: dns, name: www.two.net}", "answers"),
+        ("{kind: dns, name: none.example.net, baseline: dead-name}", "dead-name"),
+        ("{kind: tcp, host: www.two.net, port: 443}", "answers"),
+        ("{kind: tcp, host: 66.33.200.1, port: 80}", "answers"),
+        ("{kind: tcp, host: www.two.net, port: 22, baseline: refused}", "refused"),
+        ("{kind: udp, host: sip.voice.net, port: 5060}", "answers"),
+        ("{kind: udp, host: www.two.net, port: 80, baseline: refused}", "refused"),
+        ("{kind: web, url: 'https://66.33.200.1/', baseline: wrong-name}", "wrong-name"),
+        ("{kind: sip, registrar: sip.voice.net}", "answers"),
+    ],
+)
+def test_every_kind_of_target(load: Load, target: str, word: str) -> None:
+    verdict = "ok" if word == "answers" else "down"
+    scenario = load(
+        ("pools:", f"  new: {target}\npools:"),
+        ("truth:\n", f"truth:\n  - {{target: new, verdict: {verdict}}}\n"),
+    )
+    assert set(scenario.targets[-1].baseline.values()) == {word}
+
+
+GEO = Label("blocked", frozenset({"http.error.geo"}), "server_side")
+
+
+@pytest.mark.parametrize(
+    ("word", "control", "expected"),
+    [
+        ("answers", "answers", Label("ok")),
+        ("answers", "status: 403", Label("ok")),
+        ("status: 403", "status: 403", Label("down")),
+        ("status: 403", "answers", GEO),
+        ("status: 451", "answers", GEO),
+        ("status: 503", "status: 503", Label("down")),
+        ("status: 204", "answers", Label("ok")),
+        ("redirect: a.b", "redirect: a.b", Label("ok")),
+        (
+            *("redirect: a.b", "answers"),
+            Label("blocked", frozenset({"http.redirect.geo"}), "server_side"),
+        ),
+        ("dead-name", "dead-name", Label("down")),
+        ("silent", "silent", Label("down")),
+        ("expired", "answers", Label("down")),
+    ],
+)
+def test_labels(word: str, control: str, expected: Label) -> None:
+    assert label(word, control) == expected
