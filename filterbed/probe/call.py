@@ -171,8 +171,10 @@ def _attempt(
         port = _free_port(local)
         keys = {"domain": account.domain, "user": account.user, "callee": callee}
         keys["rtp_port"] = str(sock.getsockname()[1])
+        keys["nonce"] = secrets.token_hex(8)
         argv = [program, *_options(account, local, port, seconds, timeout)]
         argv += [word for key, value in keys.items() for word in ("-key", key, value)]
+        argv += ["-cid_str", f"{keys['nonce']}-%u@%s"]
         argv += ["-message_file", str(pipe), f"{shown(account.address)}:{account.port}"]
         try:
             _run(argv, log, reader, trace, media, seconds, timeout)
