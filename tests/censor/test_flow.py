@@ -73,8 +73,11 @@ def test_the_client_is_who_began(
     assert FlowTable().observe(first, now=0.0).inside_client is None
 
 
-def test_a_host_may_talk_with_itself() -> None:
-    made = parse(bytes(IP(src=CLIENT, dst=CLIENT) / TCP(sport=443, dport=40_000, flags="SA")))
+@pytest.mark.parametrize(
+    ("sport", "dport", "flags"), [(443, 40_000, "SA"), (40_000, 443, "S"), (40_000, 443, "A")]
+)
+def test_a_host_may_talk_with_itself(sport: int, dport: int, flags: str) -> None:
+    made = parse(bytes(IP(src=CLIENT, dst=CLIENT) / TCP(sport=sport, dport=dport, flags=flags)))
     assert isinstance(made, Packet)
     assert ends(FlowTable().observe(made, now=0.0)) == (CLIENT, 40_000, CLIENT, 443)
 

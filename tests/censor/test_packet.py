@@ -33,6 +33,10 @@ from scapy.packet import Raw
 from censor.packet import EXTENSION_LIMIT, Malformed, Packet, key, parse
 from censor.wire import Protocol
 
+#: IPv6 destination options, followed by more of them or by UDP.
+OPTIONS = b"\x3c\0\0\0\0\0\0\0"
+LAST = b"\x11\0\0\0\0\0\0\0"
+
 PORTS = st.integers(0, 65_535)
 WORDS = st.integers(0, 0xFFFFFFFF)
 PAYLOADS = st.binary(max_size=60).map(Raw)
@@ -214,8 +218,9 @@ def test_what_an_icmp_error_quotes_is_read_as_far_as_it_goes() -> None:
 
 
 def test_link_padding_is_no_payload() -> None:
-    data = bytes(IP() / TCP() / Raw(b"abc"))
-    assert parsed(data + b"\0" * 6).payload == b"abc"
+    for outer in (IP(), IPv6()):
+        data = bytes(outer / TCP() / Raw(b"abc"))
+        assert parsed(data + b"\0" * 6).payload == b"abc"
 
 
 def test_udp_ends_where_its_own_length_says() -> None:
@@ -241,7 +246,7 @@ def test_udp_ends_where_its_own_length_says() -> None:
         (bytes(IP(proto=1) / Raw(b"\x08\0\0\0\0\0\0")), "transport header of 8"),
         (bytes(IPv6(nh=0) / Raw(b"\x06")), "does not fit"),
         (bytes(IPv6(nh=0) / Raw(b"\x06\x09" + b"\0" * 6)), "does not fit"),
-        (bytes(IPv6(nh=60) / Raw(b"\x3c\0\0\0\0\0\0\0" * 9)), "extension headers"),
+        (bytes(IPv6(nh=60) / Raw(OPTIONS * 8 + LAST + bytes(UDP()))), "extension headers"),
     ],
 )
 def test_what_no_host_would_accept_is_malformed(data: bytes, word: str) -> None:
@@ -251,7 +256,7 @@ def test_what_no_host_would_accept_is_malformed(data: bytes, word: str) -> None:
 
 
 def test_as_many_extension_headers_as_allowed_are_walked() -> None:
-    chain = b"\x3c\0\0\0\0\0\0\0" * (EXTENSION_LIMIT - 1) + b"\x11\0\0\0\0\0\0\0"
+    chain = OPTIONS * (EXTENSION_LIMIT - 1) + LAST
     packet = parsed(bytes(IPv6(nh=60) / Raw(chain + bytes(UDP(sport=5, dport=6)))))
     assert (packet.protocol, packet.sport, packet.dport) == (Protocol.UDP, 5, 6)
     assert packet.header_length == 40 + 8 * EXTENSION_LIMIT

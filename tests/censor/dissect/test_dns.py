@@ -165,6 +165,17 @@ def test_edns_is_found_behind_other_records() -> None:
     assert (found.answers, found.authorities, found.additionals) == (2, 2, 3)
 
 
+def test_edns_counts_only_where_it_belongs() -> None:
+    option = b"\0\0\x29\5\0\0\0\0\0\0\0"
+    header = b"\0\1\x81\0\0\0"
+    assert message(header + b"\0\1\0\0\0\1" + option * 2).edns is not None
+    plain = b"\0\0\1\0\1\0\0\0\0\0\0"
+    assert message(header + b"\0\1\0\0\0\1" + option + plain).edns is None
+    assert message(header + b"\0\0\0\1\0\1" + option + plain).edns is None
+    named = b"\1a" + option
+    assert message(header + b"\0\0\0\0\0\1" + named).edns is None
+
+
 def test_records_that_do_not_fit_hide_edns_and_nothing_else() -> None:
     whole = query("example.com")
     cut = message(whole[:-1])
@@ -232,7 +243,7 @@ TAIL = b"\0\1\0\1"
         HEADER + b"\xc0\x0c" + TAIL,  # to itself
         HEADER + b"\xc0\x0e\0" + TAIL,  # forwards
         HEADER + b"\1a\xc0\x0c" + TAIL,  # round and round
-        HEADER + (b"\x3f" + b"a" * 63) * 4 + b"\0" + TAIL,  # 257 bytes
+        HEADER + (b"\x3f" + b"a" * 63) * 3 + b"\x3e" + b"b" * 62 + b"\0" + TAIL,  # 256 bytes
         HEADER[:4] + bytes((0, QUESTION_LIMIT + 1)) + HEADER[6:] + (b"\0" + TAIL) * 20,
     ],
 )
