@@ -217,10 +217,12 @@ def _follow(order: Order, options: Options) -> tuple[str, int] | None:
     """Start the sandbox and wait for it; return (message, exit status) where it failed."""
     sandbox = Sandbox(order, write=[order.directory], stdout=2, stderr=2)
     failed: tuple[str, int] | None = None
+    begun = time.monotonic()
     try:
         for line in sandbox.lines():
             if "say" in line and not options.as_json:
-                click.echo(f"  {order.scenario.name}: {line['say']}", err=True)
+                seconds = time.monotonic() - begun
+                click.echo(f"{seconds:6.1f} s  {order.scenario.name}: {line['say']}", err=True)
             if "failed" in line:
                 failed = (line["failed"], line["status"])
         status = sandbox.wait()

@@ -41,7 +41,7 @@ class BoxProcess:
         self.node = box.node
         self.events = directory / f".{name}.events.jsonl"
         self.log = directory / "logs" / f"censor-{name}.log"
-        sides = [f"--inside={i}" for i in box.inside] + [f"--outside={o}" for o in box.outside]
+        sides = ["--inside", *box.inside, "--outside", *box.outside]
         argv = [
             sys.executable, "-P", "-m", "censor", "run",
             "--policy", str(directory / f".{name}.policy.json"),

@@ -15,6 +15,7 @@ from filterbed.stage.delay import Holds
 from filterbed.stage.vantage import Control, place
 from topologies import network as net
 from topologies import services
+from topologies.errors import ServiceError
 from topologies.network import Network
 from topologies.services.standing import Standing
 
@@ -41,19 +42,30 @@ class Ground:
         self._holds = Holds(self.network, self.rundir)
         self.boxes = self._censors()
         say("servers")
-        self.standing: Standing = services.stand(
-            plan,
-            scenario.services,
-            scenario.dns,
-            workdir=WORK,
-            spawn=self.network.popen,
-            namespace=lambda node: f"/proc/{self.network.pid(node)}/ns/net",
-        )
+        self.standing = self._servers()
         self.ca = self.standing.ca.read_text()
         self.control = Control(
             self.network, order.vantages, self.ca, WORK, self.rundir.logs / "control.log"
         )
         self._await()
+
+    def _servers(self) -> Standing:
+        scenario = self.order.scenario
+        try:
+            return services.stand(
+                scenario.plan,
+                scenario.services,
+                scenario.dns,
+                workdir=WORK,
+                spawn=self.network.popen,
+                namespace=lambda node: f"/proc/{self.network.pid(node)}/ns/net",
+            )
+        except ServiceError as error:
+            # A server that nobody can reach is not the one to blame if a box on the way is dead.
+            dead = [box for box in self.boxes if not box.alive()]
+            if dead:
+                raise BoxError(f"the censor at {dead[0].name}: {dead[0].last_words()}") from error
+            raise
 
     def place(self, host: str) -> Place:
         """Return a tool's place on `host`, with the targets that were asked for."""
