@@ -43,7 +43,7 @@ def test_every_node_has_one_line(plan: Plan) -> None:
     lines = picture(plan).splitlines()
     assert len(lines) == len(plan.nodes)
     for node in plan.nodes:
-        assert sum(bool(re.search(rf"(^|[─═ ]){node.name} ", line)) for line in lines) == 1
+        assert sum(bool(re.match(rf"[│├└─═ ]*{node.name} ", line)) for line in lines) == 1
 
 
 def test_the_censor_delay_and_peers_are_said() -> None:

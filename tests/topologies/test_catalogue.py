@@ -1,0 +1,43 @@
+"""The table of topologies."""
+
+from __future__ import annotations
+
+import pytest
+
+from topologies.catalogue import TOPOLOGIES, build
+from topologies.errors import PlanError
+from topologies.place import Place, Vantage
+
+
+@pytest.mark.parametrize("use", [None, "nationl", "ring"])
+def test_an_unknown_topology_is_refused_with_those_that_are_there(use: object) -> None:
+    with pytest.raises(PlanError, match="one of line, national"):
+        build({"use": use}, {"one": Vantage()}, {})
+
+
+def test_the_nearest_name_is_offered() -> None:
+    with pytest.raises(PlanError, match="did you mean 'national'"):
+        build({"use": "nationl"}, {"one": Vantage()}, {})
+
+
+@pytest.mark.parametrize("use", TOPOLOGIES)
+def test_every_topology_has_what_a_run_needs(use: str) -> None:
+    vantage = Vantage() if use == "line" else Vantage("beijing", "unicom")
+    plan = build({"use": use}, {"one": vantage}, {})
+    roles = {node.name: node.role for node in plan.nodes}
+    assert (roles["auth"], roles["resolver"], roles["control"]) == ("server", "resolver", "control")
+    assert roles[plan.boxes[0].node] == "box"
+    assert roles["servers"] == "server"
+
+
+@pytest.mark.parametrize("use", TOPOLOGIES)
+def test_the_same_question_gives_the_same_plan(use: str) -> None:
+    vantage = Vantage() if use == "line" else Vantage("beijing", "unicom")
+    one, other = (build({"use": use}, {"one": vantage}, {}) for _ in range(2))
+    assert one == other
+
+
+@pytest.mark.parametrize("use", TOPOLOGIES)
+def test_no_vantage_no_plan(use: str) -> None:
+    with pytest.raises(PlanError, match="at least one vantage"):
+        build({"use": use}, {}, {"servers": Place(("31.13.70.36",))})

@@ -1,0 +1,81 @@
+"""Words for places."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from topologies.catalogue import build
+from topologies.errors import PlanError
+from topologies.place import Place, Vantage
+from topologies.plan import Plan
+from topologies.prefix import prefixes, words
+
+LINE = build({"use": "line"}, {"one": Vantage(), "out": Vantage(abroad=True)}, {})
+NATIONAL = build(
+    {"use": "national"},
+    {
+        "bj-cu": Vantage("beijing", "unicom"),
+        "sh-cu": Vantage("shanghai", "unicom"),
+        "sh-ct": Vantage("shanghai", "telecom"),
+        "out": Vantage(abroad=True),
+    },
+    {"sip-ct": Place(("5.9.1.1",), "telecom")},
+)
+
+
+def means(plan: Plan, word: str) -> set[str]:
+    """The hosts with an address in what the word means; all their addresses must be."""
+    networks = [ip_network(prefix) for prefix in prefixes(plan, word)]
+    found = set()
+    for node in plan.nodes:
+        if node.role in ("router", "box"):
+            continue
+        held = [ip_address(plan.primary(node.name, version)) for version in (4, 6)]
+        inside = [any(address in network for network in networks) for address in held]
+        assert all(inside) or not any(inside), (word, node.name)
+        found |= {node.name} if all(inside) else set()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("word", "hosts"),
+    [
+        ("shanghai", "sh-cu sh-ct"),
+        ("unicom", "bj-cu sh-cu dns-cu"),
+        ("telecom", "sh-ct dns-ct sip-ct"),
+        ("shanghai/telecom", "sh-ct"),
+        ("guangzhou", ""),
+        ("CN", "bj-cu sh-cu sh-ct dns-cu dns-ct sip-ct"),
+        ("inside", "bj-cu sh-cu sh-ct dns-cu dns-ct sip-ct"),
+        ("out", "out"),
+        ("sip-ct", "sip-ct"),
+    ],
+)
+def test_a_word_means_hosts(word: str, hosts: str) -> None:
+    assert means(NATIONAL, word) == set(hosts.split())
+
+
+def test_inside_a_line_are_its_clients() -> None:
+    assert means(LINE, "inside") == {"one"}
+    assert means(LINE, "one") == {"one"}
+
+
+@pytest.mark.parametrize("word", ["shangai", "shanghai/unicorn", "atlantis/telecom", ""])
+def test_a_word_without_meaning_is_refused(word: str) -> None:
+    with pytest.raises(PlanError, match="prefixes: found"):
+        prefixes(NATIONAL, word)
+
+
+def test_the_nearest_word_is_offered() -> None:
+    with pytest.raises(PlanError, match="did you mean 'shanghai'"):
+        prefixes(NATIONAL, "shangai")
+    with pytest.raises(PlanError, match="found 'beijing'"):
+        prefixes(LINE, "beijing")
+
+
+@pytest.mark.parametrize("plan", [LINE, NATIONAL], ids=lambda plan: plan.topology)
+def test_every_word_listed_means_something(plan: Plan) -> None:
+    for word in words(plan):
+        assert prefixes(plan, word)
