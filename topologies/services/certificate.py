@@ -21,6 +21,7 @@ from topologies.service import Certificate
 #: The name a `wrong-name` certificate is for: a hosting company's default.
 WRONG_NAME = "default.hosting-panel.com"
 DAY = timedelta(days=1)
+YEAR = 365 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Authority:
         self._now = now or datetime.now(UTC)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("filterbed testbed authority")
-        builder = self._builder(self._name, self._name, self._key)
+        builder = self._builder(self._name, self._name, self._key, begun=5 * YEAR, ended=-10 * YEAR)
         constraints = x509.BasicConstraints(ca=True, path_length=0)
         usage = _usage(key_cert_sign=True, crl_sign=True)
         self._certificate = (
@@ -54,13 +55,13 @@ class Authority:
         held = [WRONG_NAME] if kind == "wrong-name" else [*names]
         subject = _name(held[0] if held else addresses[0])
         own = kind == "self-signed"
-        ended = 30 * DAY if kind == "expired" else -365 * DAY
+        begun, ended = (120 * DAY, 30 * DAY) if kind == "expired" else (DAY, -YEAR)
         signer = key if own else self._key
         alternative: list[x509.GeneralName] = [x509.DNSName(name) for name in held]
         if kind != "wrong-name":
             alternative += [x509.IPAddress(ip_address(address)) for address in addresses]
         certificate = (
-            self._builder(subject, subject if own else self._name, key, ended=ended)
+            self._builder(subject, subject if own else self._name, key, begun=begun, ended=ended)
             .add_extension(x509.SubjectAlternativeName(alternative), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(digital_signature=True), critical=True)
@@ -79,16 +80,17 @@ class Authority:
         issuer: x509.Name,
         key: ec.EllipticCurvePrivateKey,
         *,
-        ended: timedelta = -365 * DAY,
+        begun: timedelta,
+        ended: timedelta,
     ) -> x509.CertificateBuilder:
-        """Begin a certificate valid until `ended` ago (in the future where negative)."""
+        """Begin a certificate valid from `begun` ago until `ended` ago; negative is to come."""
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(issuer)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(self._now - ended - 90 * DAY if ended > DAY * 0 else self._now - DAY)
+            .not_valid_before(self._now - begun)
             .not_valid_after(self._now - ended)
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False

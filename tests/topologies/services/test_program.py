@@ -11,7 +11,7 @@ from topologies.services import program
 
 
 def test_a_program_that_is_not_there_is_named_with_its_package() -> None:
-    with pytest.raises(MachineError, match="nosuchd is not installed: apt install .* nosuch-pkg"):
+    with pytest.raises(MachineError, match=r"nosuchd is not installed: apt install .* nosuch-pkg"):
         program.binary("nosuchd", "nosuch-pkg")
 
 

@@ -85,7 +85,7 @@ def test_a_program_that_dies_before_it_answers_is_told_with_its_log(standing: St
 
 
 def test_a_program_that_never_answers_is_told_at_the_deadline(standing: Standing) -> None:
-    deaf = script("deaf", "input()" if False else "import signal; signal.pause()")
+    deaf = script("deaf", "import signal; signal.pause()")
     asked = Program(deaf.id, deaf.node, deaf.argv, ready=(Ready("tcp", "127.0.0.1", free_port()),))
     with pytest.raises(ServiceError, match="refused"):
         standing.start([asked], limit=0.2)
