@@ -22,6 +22,7 @@ from scenarios.value import (
     HostName,
     Identifier,
     OneOrMany,
+    Period,
     ScenarioName,
     WebUrl,
 )
@@ -224,7 +225,7 @@ class Document(Closed):
     scenario: ScenarioName
     extends: str | None = None
     title: str
-    period: str
+    period: Period
     story: str
     tags: list[Identifier] = Field(default_factory=list)
     sources: list[Source] = Field(default_factory=list)

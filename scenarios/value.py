@@ -112,6 +112,11 @@ def _one_or_many(value: Any) -> Any:
     raise wrong("a name or a list of names")
 
 
+def _period(value: Any) -> Any:
+    """Take a bare year, which YAML reads as a number, for the text it is meant to be."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 _TEXT = {"type": "string"}
 _WORD_SCHEMA = {
     "anyOf": [
@@ -127,6 +132,11 @@ AnyAddress = Annotated[str, AfterValidator(_address)]
 HostName = Annotated[str, AfterValidator(_host)]
 WebUrl = Annotated[str, AfterValidator(_url)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
+Period = Annotated[
+    str,
+    BeforeValidator(_period),
+    WithJsonSchema({"anyOf": [_TEXT, {"type": "integer"}]}),
+]
 ScenarioName = Annotated[str, AfterValidator(_scenario)]
 Baseline = Annotated[
     dict[str, Annotated[str, BeforeValidator(_word)]],
