@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from ipaddress import ip_network
 from itertools import permutations
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from topologies.catalogue import build
 from topologies.place import Place, Vantage
 from topologies.plan import Plan
-from topologies.route import walk
+from topologies.route import connected, walk
 
 SERVERS = {
     "servers": Place(("31.13.70.36", "2a03:2880:f10c::1", "104.244.42.1")),
@@ -103,3 +104,13 @@ def test_hosts_have_a_default_route_alone(plan: Plan) -> None:
 def test_routes_are_few() -> None:
     most = max(sum(route.node == node.name for route in NATIONAL.routes) for node in NATIONAL.nodes)
     assert most < 80
+
+
+@pytest.mark.parametrize("plan", [LINE, NATIONAL], ids=lambda plan: plan.topology)
+def test_no_prefix_is_routed_twice_or_beside_its_own_link(plan: Plan) -> None:
+    for node in plan.nodes:
+        prefixes = [ip_network(route.prefix) for route in plan.routes if route.node == node.name]
+        assert len(set(prefixes)) == len(prefixes)
+        for own in connected(node.name, plan.links):
+            for prefix in prefixes:
+                assert prefix.prefixlen == 0 or not prefix.overlaps(own), (node.name, prefix)
