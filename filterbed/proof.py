@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, TypeGuard, cast
 
 from filterbed.attribution import Owner, of_measurements
+from filterbed.effect import consistent, effects
 from filterbed.header import Flow, flow_text
 from filterbed.pcapng import CaptureError, Frame, read, write
 from filterbed.question import Pair, Question, network_block
@@ -235,8 +236,15 @@ def _pair_problem(
         )
     if network_block(truth.label):
         residual = any(word.split(".")[0] == "residual" for word in truth.label.mechanisms)
-        if ordered if residual else alone:
+        acts = ordered if residual else alone
+        if acts and consistent(truth.label, [act.event for act in acts]):
             return None
+        if acts:
+            seen_as = sorted({node for act in acts for node in effects(act.event)})
+            return (
+                f"is declared {told}, but what the engine does to it can only be seen as "
+                f"{', '.join(seen_as) or 'nothing'}: {acts[0]}"
+            )
         return (
             f"is declared {told}, but fed the control pass the engine draws no act on it "
             f"({_count(pair, seen)})"

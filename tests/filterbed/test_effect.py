@@ -1,0 +1,107 @@
+"""What an act can be seen as, and whether that is what a truth declares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scapy.layers.dns import DNS, DNSQR, DNSRR
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.packet import Raw
+
+from filterbed.effect import consistent, effects
+from scenarios import taxonomy
+from scenarios.model import Label
+
+BASE = IP(src="8.8.8.8", dst="202.106.45.2")
+QUERY = DNSQR(qname="www.facebook.com")
+
+
+def injected(packet: Any, **more: Any) -> dict[str, Any]:
+    return {"event": "injected", "packets": [bytes(packet).hex()], **more}
+
+
+def answer(*addresses: str, rcode: int = 0) -> Any:
+    records = [DNSRR(rrname="www.facebook.com", rdata=a, ttl=60) for a in addresses]
+    message = DNS(id=1, qr=1, qd=[QUERY], an=records, rcode=rcode)
+    return BASE / UDP(sport=53, dport=4000) / message
+
+
+CASES = {
+    "a forged address": (injected(answer("8.7.198.45")), "dns.injection.other"),
+    "a bogon": (injected(answer("10.10.34.36")), "dns.injection.bogon"),
+    "class E": (injected(answer("243.185.187.39")), "dns.injection.bogon"),
+    "no such name": (injected(answer(rcode=3)), "dns.nxdomain"),
+    "refused": (injected(answer(rcode=5)), "dns.refused"),
+    "server failure": (injected(answer(rcode=2)), "dns.servfail"),
+    "no address": (injected(answer()), "dns.injection.nodata"),
+    "reset on SNI": (
+        injected(BASE / TCP(flags="RA"), trigger={"tls.sni": "x.org"}),
+        "tls.reset.sni",
+    ),
+    "reset on Host": (
+        injected(BASE / TCP(flags="R"), trigger={"http.host": "x.org"}),
+        "http.reset.host",
+    ),
+    "reset over IPv6": (
+        injected(IPv6() / TCP(flags="R"), trigger={"http.host": "x.org"}),
+        "http.reset.host",
+    ),
+    "reset without a trigger": (injected(BASE / TCP(flags="R")), "tcp.reset"),
+    "block page": (
+        injected(BASE / TCP(flags="PA") / Raw(b"HTTP/1.1 403 Forbidden\r\n\r\n")),
+        "http.blockpage",
+    ),
+    "redirect": (
+        injected(BASE / TCP(flags="PA") / Raw(b"HTTP/1.1 302 Found\r\n\r\n")),
+        "http.redirect",
+    ),
+    "SYN lost": (
+        {"event": "dropped", "flow": {"protocol": "tcp"}},
+        "tcp.timeout",
+    ),
+    "query lost": (
+        {"event": "dropped", "flow": {"protocol": "udp"}, "trigger": {"dns.name": "x.org"}},
+        "dns.timeout",
+    ),
+    "REGISTER lost": (
+        {"event": "dropped", "flow": {"protocol": "udp"}, "trigger": {"sip.method": "REGISTER"}},
+        "sip.register.timeout",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_act_is_what_it_looks_like(name: str) -> None:
+    event, node = CASES[name]
+    assert consistent(Label("blocked", frozenset({node}), "network"), [event])
+    assert all(taxonomy.is_node(effect) for effect in effects(event))
+
+
+#: Without a trigger these can be seen at several layers.
+VAGUE = {"SYN lost", "reset without a trigger"}
+KINDS = frozenset({
+    "dns.injection.other", "dns.nxdomain", "dns.refused", "http.reset.host", "tls.reset.sni",
+    "http.blockpage", "sip.register.timeout", "dns.timeout",
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - VAGUE))
+def test_and_nothing_of_another_kind(name: str) -> None:
+    event, node = CASES[name]
+    others = {kind for kind in KINDS if kind.split(".")[:2] != node.split(".")[:2]}
+    assert not consistent(Label("blocked", frozenset(others), "network"), [event])
+
+
+def test_a_memorys_act_is_residual_too_and_a_match_alone_is_none() -> None:
+    event = injected(BASE / TCP(flags="R"), residual=True)
+    assert consistent(Label("blocked", frozenset({"residual"}), "network"), [event])
+    assert effects({"event": "matched", "rule": "x"}) == frozenset()
+    assert not consistent(Label("blocked", frozenset({"dns.nxdomain"}), "network"), [])
+    assert consistent(Label("blocked", frozenset(), "network"), [])
+
+
+@pytest.mark.parametrize("data", ["", "00", "45", "ff" * 60])
+def test_bytes_that_are_no_packet_have_no_effect(data: str) -> None:
+    assert effects({"event": "injected", "packets": [data]}) == frozenset()
