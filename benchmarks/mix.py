@@ -2,7 +2,7 @@
 
 By packets: 70 % bulk TCP (downloads of 200 full segments), 15 % TLS (a ClientHello of 517 bytes,
 then 17 packets), 10 % DNS (query and answer), 5 % SIP (register, call, hang up). 64 conversations
-of each kind are under way at once. One name in a hundred is one that POLICY blocks. Checksums are
+of each kind are under way at once. One name in fifty is one that POLICY blocks. Checksums are
 right. The same seed gives the same packets.
 """
 
@@ -159,7 +159,7 @@ def _ends(luck: random.Random) -> tuple[int, int, int]:
 
 
 def _name(luck: random.Random) -> str:
-    if luck.randrange(100) == 0:
+    if luck.randrange(50) == 0:
         return f"www.blocked-{luck.randrange(BLOCKED)}.example"
     return f"www.site-{luck.randrange(1 << 20)}.example"
 
