@@ -124,6 +124,17 @@ def censor(folder: Path, *options: str) -> Iterator[None]:
     """Run `python -m censor run` in the box, active, without a record of the packets."""
     policy = folder / "policy.json"
     policy.write_text(json.dumps(POLICY))
+    try:
+        with censor_process(policy, folder, *options):
+            yield
+    finally:  # the censor leaves its rules in place, so that its end never looks like freedom
+        for tool in ("iptables", "ip6tables"):
+            run(*at("box"), tool, "-w", "-t", "mangle", "-F")
+
+
+@contextmanager
+def censor_process(policy: Path, folder: Path, *options: str) -> Iterator[None]:
+    """Start the censor and switch it on."""
     command = [sys.executable, "-P", "-m", "censor", "run", "--policy", str(policy)]
     command += ["--queue", QUEUE, "--inside", "b-in", "--outside", "b-out", *options]
     with tempfile.TemporaryDirectory(dir=folder) as room:

@@ -20,7 +20,9 @@ FORMATS = {"Gbit/s": "{:.2f}", "packets/s": "{:,.0f}", "s": "{:.2f}"}
 class Row:
     """One thing measured: the median of `samples`, and what it is set against.
 
-    `against` is another row's name, or an aim such as "aim: 1 s"; `base` is that row's value.
+    `against` is another row's name, or an aim such as "aim: 1 s"; `base` is that row's samples, of
+    the same rounds, or the aim alone. The ratio is the median of the rounds' own ratios, so that
+    what else the machine did in a round does not count.
     `aim` is the ratio hoped for, None where none is; a time is to stay below its aim.
     """
 
@@ -28,7 +30,7 @@ class Row:
     samples: tuple[float, ...]
     unit: str
     against: str
-    base: float
+    base: tuple[float, ...]
     aim: float | None = None
     lost: int | None = None
 
@@ -38,7 +40,8 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        return self.value / self.base
+        bases = self.base if len(self.base) > 1 else self.base * len(self.samples)
+        return median(own / base for own, base in zip(self.samples, bases, strict=True))
 
     @property
     def fell_short(self) -> bool:

@@ -10,14 +10,19 @@ import pytest
 from benchmarks import table
 from benchmarks.table import Row
 
-FAST = Row("fast", (9.0, 10.0, 30.0), "Gbit/s", "fast", 10.0)
-SLOW = Row("slow", (4.0, 5.0, 6.0), "Gbit/s", "fast", 10.0, 0.8, 7)
-LATE = Row("up", (2.0,), "s", "aim: 1 s", 1.0, 1.0)
+FAST = Row("fast", (9.0, 10.0, 30.0), "Gbit/s", "fast", (9.0, 10.0, 30.0))
+SLOW = Row("slow", (4.0, 5.0, 6.0), "Gbit/s", "fast", (9.0, 10.0, 30.0), 0.8, 7)
+LATE = Row("up", (2.0,), "s", "aim: 1 s", (1.0,), 1.0)
 
 
 def test_value_is_the_median_and_ratio_is_to_the_base() -> None:
     assert (FAST.value, FAST.ratio) == (10.0, 1.0)
-    assert (SLOW.value, SLOW.ratio) == (5.0, 0.5)
+    assert (SLOW.value, LATE.ratio) == (5.0, 2.0)
+
+
+def test_ratio_is_the_median_of_the_rounds_own() -> None:
+    assert SLOW.ratio == 4.0 / 9.0  # of 4/9, 5/10 and 6/30
+    assert SLOW.ratio != SLOW.value / FAST.value
 
 
 @pytest.mark.parametrize(
@@ -26,8 +31,8 @@ def test_value_is_the_median_and_ratio_is_to_the_base() -> None:
         (FAST, False),
         (SLOW, True),
         (LATE, True),
-        (Row("up", (0.5,), "s", "aim", 1.0, 1.0), False),
-        (Row("rate", (0.5,), "packets/s", "aim", 1.0, 0.4), False),
+        (Row("up", (0.5,), "s", "aim", (1.0,), 1.0), False),
+        (Row("rate", (0.5,), "packets/s", "aim", (1.0,), 0.4), False),
     ],
 )
 def test_a_rate_falls_short_below_its_aim_and_a_time_above(row: Row, short: bool) -> None:
