@@ -39,7 +39,9 @@ _NAME: Final = re.compile(r"[A-Za-z0-9._+\-]{1,64}")
 _MEDIA: Final = re.compile(r"^m=audio ([0-9]{1,5}) ", re.MULTILINE)
 _AT: Final = re.compile(r"^c=IN IP[46] (\S+)", re.MULTILINE)
 #: sipp's trace: a line of dashes and a date, "UDP message sent [n] bytes:", the message.
-_ENTRY: Final = re.compile(rb"-{20,}[^\n]*\n(?:UDP|TCP) message (sent|received)[^\n]*\n")
+_ENTRY: Final = re.compile(rb"-{20,}[^\n]*\n(?:UDP|TCP) message (sent|received)[^\n]*\n\n*")
+_BLANK: Final = re.compile(rb"\r?\n\r?\n")
+_LENGTH: Final = re.compile(rb"(?im)^(?:content-length|l)[ \t]*:[ \t]*([0-9]{1,6})[ \t]*\r?$")
 
 
 @dataclass(slots=True)
@@ -90,12 +92,12 @@ class _Trace:
         """Read more of the trace; the last entry waits until it is whole."""
         self.data = (self.data + data)[:TRACE_LIMIT]
         while mark := _ENTRY.search(self.data):
-            following = _ENTRY.search(self.data, mark.end())
-            text = self.data[mark.end() : following.start() if following else None].lstrip(b"\n")
-            if following is None and not _whole(text):
+            end = _end(self.data, mark.end())
+            if end is None:
                 return
-            self.data = self.data[following.start() if following else len(self.data) :]
-            if message := parse(text):
+            message = parse(self.data[mark.end() : end])
+            self.data = self.data[end:]
+            if message:
                 self._message(mark[1] == b"received", message)
 
     def _message(self, received: bool, message: Message) -> None:
@@ -114,10 +116,14 @@ class _Trace:
                 self.ended = True
 
 
-def _whole(text: bytes) -> bool:
-    head, blank, body = text.replace(b"\r\n", b"\n").partition(b"\n\n")
-    length = re.search(rb"(?im)^(?:content-length|l)[ \t]*:[ \t]*([0-9]{1,6})[ \t]*$", head)
-    return bool(blank) and (length is None or len(body) + body.count(b"\n") >= int(length[1]))
+def _end(data: bytes, start: int) -> int | None:
+    """Return where the message that begins at `start` ends; None while it is not all there."""
+    blank = _BLANK.search(data, start)
+    if blank is None:
+        return None
+    length = _LENGTH.search(data, start, blank.end())
+    end = blank.end() + (int(length[1]) if length else 0)
+    return end if end <= len(data) else None
 
 
 def place(

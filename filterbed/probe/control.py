@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
             row = measure(target, timeout=self.server.step, resolver=self.server.resolver)
         except MachineError as error:
             self._refuse(503, str(error))
-        except (ProbeError, ValueError) as error:
+        except (ProbeError, ValueError, RecursionError) as error:
             self._refuse(400, str(error))
         else:
             self._answer(200, json.dumps(row).encode(), "application/json")

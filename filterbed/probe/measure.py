@@ -224,7 +224,7 @@ def _safe(line: str, timeout: float, resolver: str | None) -> Row:
         if isinstance(target, dict):
             named |= {key: target[key] for key in ("target", "kind") if key in target}
         return measure(target, timeout=timeout, resolver=resolver)
-    except (ProbeError, OSError, ValueError) as error:
+    except (ProbeError, OSError, ValueError, RecursionError) as error:
         return named | {"error": f"{error}; in {line.strip()[:200]}"}
 
 

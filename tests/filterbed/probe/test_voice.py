@@ -1,0 +1,123 @@
+"""Registrations, calls, media and datagrams: a table of cases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from filterbed.probe.judge import judge
+
+NET, OWN, OPEN = "network", "server_side", "unknown"
+UP = {"register": 200, "call": 200}
+TWICE = {"answers": [{"cseq": "1", "code": 403}, {"cseq": "1", "code": 401}]}
+ONCE = {"answers": [{"cseq": "1", "code": 401}, {"cseq": "2", "code": 403}]}
+
+CASES: dict[str, tuple[str, Any, Any, Any, str, list[str], str | None]] = {
+    "registered": ("sip", {"register": 200}, {"register": 200}, {}, "ok", [], None),
+    "only-here": ("sip", {"register": 200}, {"register": "timeout"}, {}, "ok", [], None),
+    "dead-name": ("sip", {"dns": "NXDOMAIN"}, {"dns": "NXDOMAIN"}, {}, "down", [], None),
+    "poisoned": (
+        "sip", {"dns": ["8.7.198.45"], "register": "timeout"}, {"register": 200},
+        {"answers": [{"addresses": ["8.7.198.45"]}, {"addresses": ["1.1.1.1"]}]},
+        "blocked", ["dns.injection.other"], NET,
+    ),
+    "another-registrar-of-theirs": (
+        "sip", {"dns": ["2.2.2.2"], "register": 200}, {"register": 200}, {}, "ok", [], None,
+    ),
+    "timeout": (
+        "sip", {"register": "timeout"}, {"register": 200}, {},
+        "blocked", ["sip.register.timeout"], NET,
+    ),
+    "timeout-of-a-refusal": (
+        "sip", {"register": "timeout"}, {"register": 403}, {},
+        "blocked", ["sip.register.timeout"], NET,
+    ),
+    "silent-to-all": ("sip", {"register": "timeout"}, {"register": "timeout"}, {}, "down", [], None),
+    "refused-to-all": ("sip", {"register": 403}, {"register": 403}, {}, "down", [], None),
+    "closed-to-all": ("sip", {"register": "refused"}, {"register": "refused"}, {}, "down", [], None),
+    "differently": ("sip", {"register": 403}, {"register": 503}, {}, "unknown", [], None),
+    "closed-here": (
+        "sip", {"register": "refused"}, {"register": 200}, {}, "blocked", ["ip.unreachable"], NET,
+    ),
+    "control-never-asked": (
+        "sip", {"register": "timeout"}, {"register": None}, {}, "unknown", [], None,
+    ),
+    "rejected-twice-over": (
+        "sip", {"register": 403}, {"register": 200}, {"sip_again": TWICE},
+        "blocked", ["sip.register.reject"], NET,
+    ),
+    "rejected-by-somebody-else": (
+        "sip", {"register": {"outcome": "rejected", "code": 403, "server": None}},
+        {"register": 200}, {"sip_again": ONCE}, "blocked", ["sip.register.reject"], NET,
+    ),
+    "rejected-by-the-registrar": (
+        "sip", {"register": 403}, {"register": 200}, {"sip_again": ONCE}, "blocked", [], OWN,
+    ),
+    "rejected-by-nobody-known": (
+        "sip", {"register": 403}, {"register": {"server": None}}, {},
+        "blocked", ["sip.register"], OPEN,
+    ),
+    # calls
+    "call": ("call", UP, UP, {}, "ok", [], None),
+    "call-never-registered": (
+        "call", {"register": "timeout"}, UP, {}, "blocked", ["sip.register.timeout"], NET,
+    ),
+    "invite-timeout": (
+        "call", {**UP, "call": "timeout"}, UP, {}, "blocked", ["sip.invite.timeout"], NET,
+    ),
+    "invite-timeout-for-all": (
+        "call", {**UP, "call": "timeout"}, {**UP, "call": "timeout"}, {}, "down", [], None,
+    ),
+    "callee-unknown-to-all": (
+        "call", {**UP, "call": 404}, {**UP, "call": 404}, {}, "down", [], None,
+    ),
+    "invite-rejected": (
+        "call", {**UP, "call": {"outcome": "rejected", "code": 603, "server": "box"}}, UP, {},
+        "blocked", ["sip.invite.reject"], NET,
+    ),
+    "cut-by-bye": ("call", {**UP, "call": {"cut": True}}, UP, {}, "blocked", ["sip.bye"], NET),
+    "cut-for-all": (
+        "call", {**UP, "call": {"cut": True}}, {**UP, "call": {"cut": True}}, {}, "ok", [], None,
+    ),
+    "no-media": (
+        "call", {**UP, "call": {"rtp_received": 0, "rtp_echoed": 0}}, UP, {},
+        "blocked", ["rtp.timeout"], NET,
+    ),
+    "no-media-for-all": (
+        "call", {**UP, "call": {"rtp_received": 0, "rtp_echoed": 0}},
+        {**UP, "call": {"rtp_received": 0, "rtp_echoed": 0}}, {}, "down", [], None,
+    ),
+    "one-way": (
+        "call", {**UP, "call": {"rtp_received": 90, "rtp_echoed": 0}}, UP, {},
+        "blocked", ["rtp.oneway"], NET,
+    ),
+    "thinned": (
+        "call", {**UP, "call": {"rtp_received": 30, "rtp_echoed": 30}}, UP, {},
+        "blocked", ["rtp.loss"], NET,
+    ),
+    "lossy-for-all": (
+        "call", {**UP, "call": {"rtp_received": 30, "rtp_echoed": 30}},
+        {**UP, "call": {"rtp_received": 60, "rtp_echoed": 60}}, {}, "unknown", [], None,
+    ),
+    "control-cannot-call": (
+        "call", {**UP, "call": {"rtp_received": 0, "rtp_echoed": 0}}, {**UP, "call": 404}, {},
+        "unknown", [], None,
+    ),
+    # datagrams and bare connections
+    "udp": ("udp", {"udp": "ok"}, {"udp": "ok"}, {}, "ok", [], None),
+    "udp-timeout": ("udp", {"udp": "timeout"}, {"udp": "ok"}, {}, "blocked", ["udp.timeout"], NET),
+    "udp-icmp": ("udp", {"udp": "refused"}, {"udp": "ok"}, {}, "blocked", ["ip.unreachable"], NET),
+    "udp-silent": ("udp", {"udp": "timeout"}, {"udp": "timeout"}, {}, "down", [], None),
+    "udp-differently": ("udp", {"udp": "timeout"}, {"udp": "refused"}, {}, "unknown", [], None),
+    "tcp": ("tcp", {"tcp": "ok"}, {"tcp": "ok"}, {}, "ok", [], None),
+    "tcp-timeout": ("tcp", {"tcp": "timeout"}, {"tcp": "ok"}, {}, "blocked", ["tcp.timeout"], NET),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_case(build: Any, case: str) -> None:
+    kind, here, there, proof, verdict, mechanisms, locus = CASES[case]
+    found = judge(build(kind, **here), build(kind, **there), proof)
+    assert (found.verdict, list(found.mechanisms), found.locus) == (verdict, mechanisms, locus)
+    assert found.detail
