@@ -6,16 +6,20 @@ touch this flow? If not, the case is settled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, Final
 
 from censor import residual
 from censor.flow import Flow
 from censor.rules import App, Drop, Ends, Policy, Rule
-from censor.wire import Protocol
 
-_TCP: Final = int(Protocol.TCP)
+#: Choices kept, one for each protocol and server port that occurs.
+PLACES: Final = 4096
+
+#: Whether the flow is exempt, its plain rules, and its rules by topic.
+Chosen = tuple[bool, tuple[Rule, ...], Mapping[App, tuple[Rule, ...]]]
+
 _NAMES: Final = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6"}
 
 
@@ -85,18 +89,23 @@ class Case:
 
 
 class Docket:
-    """Open cases for flows, by a policy."""
+    """Open cases for flows, by a policy.
 
-    __slots__ = ("_any", "_bound", "_exceptions", "_kinds", "_policy")
+    Rules that ask nothing of the flow itself are chosen once for each protocol and server port.
+    """
+
+    __slots__ = ("_any", "_bound", "_chosen", "_kinds", "_places", "_policy")
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         ordered = policy.exceptions + policy.rules
+        self._places = {rule.id: place for place, rule in enumerate(ordered)}
         self._any = tuple(rule for rule in ordered if rule.when.anywhere)
         self._bound = tuple(rule for rule in ordered if not rule.when.anywhere)
         acts = [act for rule in policy.rules for act in rule.then]
         kinds = [act.residual.key for act in acts if act.residual is not None]
         self._kinds = tuple(dict.fromkeys(kinds))
+        self._chosen: dict[tuple[int, int], Chosen] = {}
 
     @property
     def remembers(self) -> bool:
@@ -114,25 +123,34 @@ class Docket:
             bool(flow.inside_client),
         )
         case = Case(flow, ends)
-        case.keys = tuple(residual.key(kind, ends) for kind in self._kinds)
-        bound = [rule for rule in self._bound if rule.when.reaches(ends)]
-        chosen = [*self._any, *bound]
+        if self._kinds:
+            case.keys = tuple(residual.key(kind, ends) for kind in self._kinds)
+        bound = [rule for rule in self._bound if rule.when.reaches(ends)] if self._bound else ()
         if bound:
-            order = {rule.id: at for at, rule in enumerate(self._ordered())}
-            chosen.sort(key=lambda rule: order[rule.id])
-        plain = [rule for rule in chosen if rule.when.topic is None]
+            rules = sorted((*self._any, *bound), key=lambda rule: self._places[rule.id])
+            case.exempt, case.plain, topics = self._choose(rules, ends)
+        else:
+            place = (ends.protocol, ends.server_port)
+            chosen = self._chosen.get(place)
+            if chosen is None:
+                chosen = self._choose(self._any, ends)
+                if len(self._chosen) < PLACES:
+                    self._chosen[place] = chosen
+            case.exempt, case.plain, topics = chosen
+        case.topics = dict(topics)
+        return case
+
+    def _choose(self, rules: Sequence[Rule], ends: Ends) -> Chosen:
+        """Sort rules by what they read; exceptions come first."""
+        plain = tuple(rule for rule in rules if rule.when.topic is None)
+        topics: dict[App, tuple[Rule, ...]] = {}
         if plain and plain[0].allows:
-            case.exempt = True
-            return case
-        case.plain = tuple(plain)
+            return True, (), topics
         for app, reading in self._policy.readings.items():
             if ends.protocol in reading.protocols and (
                 reading.ports is None or ends.server_port in reading.ports
             ):
-                rules = tuple(rule for rule in chosen if rule.when.topic is app)
-                if any(not rule.allows for rule in rules):
-                    case.topics[app] = rules
-        return case
-
-    def _ordered(self) -> tuple[Rule, ...]:
-        return self._policy.exceptions + self._policy.rules
+                own = tuple(rule for rule in rules if rule.when.topic is app)
+                if any(not rule.allows for rule in own):
+                    topics[app] = own
+        return False, plain, topics

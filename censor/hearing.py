@@ -132,6 +132,8 @@ class Hearing:
             case.topics = {}
             return
         if not (from_client or case.spoken is App.SIP):
+            if case.flow.client_stream is None:
+                self._miss()  # the server speaks first: none of our protocols begins so
             return
         stream = case.flow.stream(
             from_client, limit=tcp.limit, overlap=tcp.overlap, reassemble=tcp.reassemble

@@ -59,6 +59,8 @@ def _plain(name: str | None) -> str | None:
 
 
 def _dns(data: bytes, reading: Reading, stream: bool) -> Outcome:
+    if not stream and len(data) >= dns.HEADER and data[2] & 0x80:
+        return Found((), len(data))  # a response: nothing in it is asked
     seen = dns.dissect(data, tcp=stream)
     if seen is None:
         return _FOREIGN

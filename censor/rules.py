@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, Literal
 
 
-class App(Enum):
+class App(StrEnum):
     """A protocol whose messages rules can look into."""
 
     DNS = "dns"

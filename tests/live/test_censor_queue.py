@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -154,7 +153,8 @@ class Ground:
 
     def dig(self, name: str, *flags: str, at: str = SERVER) -> list[str]:
         command = ["dig", "+short", "+tries=1", "+time=2", *flags, f"@{at}", name]
-        return self.run("client", *command)[1].split("\n")[:-1]
+        lines = self.run("client", *command)[1].splitlines()
+        return [line for line in lines if not line.startswith(";")]
 
     def finish(self, censor: Censor, **found: Any) -> dict[str, Any]:
         """Stop the censor, replay its door record, and gather what it said."""
@@ -219,6 +219,8 @@ def serve() -> None:
             threading.Thread(target=answer, args=(query, sender, sock), daemon=True).start()
 
     class Page(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
             if self.path.startswith("/size/"):
                 body = bytes(int(self.path.split("/")[2]))
@@ -257,6 +259,193 @@ def scene_poison(ground: Ground) -> dict[str, Any]:
         idle = censor.ask("idle")
         after = ground.dig("www.blocked.example")
         return ground.finish(censor, before=before, after=after, active=active, idle=idle, **found)
+
+
+RESET = {
+    "position": "on-path",
+    "latency": "2 ms",
+    "rules": [
+        {
+            "id": "host",
+            "when": {"http.host": {"suffix": ["blocked.example"]}},
+            "then": {
+                "inject": "reset",
+                "count": 3,
+                "offsets": [0, 1460, 4380],
+                "residual": {"seconds": 2},
+            },
+        }
+    ],
+}
+
+
+def scene_reset(ground: Ground) -> dict[str, Any]:
+    with ground.server(), ground.censor(RESET) as censor:
+        before = ground.curl("www.blocked.example")
+        censor.ask("active")
+        found = {
+            "free": ground.curl("free.example"),
+            "blocked": ground.curl("www.blocked.example"),
+            "residual": ground.curl("free.example"),
+            "elsewhere": ground.curl("free.example", port=8080),
+        }
+        events = ground.folder / "events.jsonl"
+        deadline = time.monotonic() + 10
+        while '"forgotten"' not in events.read_text() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        found["after"] = ground.curl("free.example")
+        return ground.finish(censor, before=before, **found)
+
+
+def scene_page(ground: Ground) -> dict[str, Any]:
+    policy = {
+        "position": "in-path",
+        "rules": [
+            {
+                "id": "page",
+                "when": {"http.host": {"suffix": ["blocked.example"]}},
+                "then": {"inject": "block-page", "status": 403, "body": "forbidden\n" * 300},
+            },
+            {
+                "id": "elsewhere",
+                "when": {"http.host": {"suffix": ["moved.example"]}},
+                "then": {
+                    "inject": "block-page",
+                    "status": 302,
+                    "location": "http://warning.example/",
+                    "then": "reset",
+                },
+            },
+        ],
+    }
+    code = ["-w", "%{http_code} %{redirect_url}"]
+    with ground.server(), ground.censor(policy) as censor:
+        censor.ask("active")
+        found = {
+            "free": ground.curl("free.example", *code),
+            "blocked": ground.curl("blocked.example", *code),
+            "moved": ground.curl("moved.example", *code),
+        }
+        hosts = Path(ground.folder, "hosts").read_text().split()
+        return ground.finish(censor, hosts=hosts, **found)
+
+
+def scene_drop(ground: Ground) -> dict[str, Any]:
+    policy = {
+        "position": "in-path",
+        "rules": [
+            {"id": "six", "when": {"server.address": [SERVER6]}, "then": {"drop": "packet"}},
+            {"id": "port", "when": {"server.port": [8080]},
+             "then": {"drop": "packet", "toward": "client"}},
+            {"id": "query", "when": {"dns.name": {"exact": ["gone.example"]}},
+             "then": {"drop": "packet"}},
+            {"id": "host", "when": {"http.host": {"exact": ["blocked.example"]}},
+             "then": {"drop": "flow"}},
+            {"id": "friends", "when": {"http.host": {"exact": ["blocked.example"]},
+             "client.address": ["24.48.0.0/16"], "server.port": [81]}, "then": {"allow": True}},
+        ],
+    }  # fmt: skip
+    with ground.server(), ground.censor(policy) as censor:
+        censor.ask("active")
+        found = {
+            "six": ground.dig("www.free.example", at=SERVER6),
+            "four": ground.dig("www.free.example"),
+            "gone": ground.dig("gone.example"),
+            "port": ground.curl("free.example", port=8080),
+            "host": ground.curl("blocked.example"),
+            "free": ground.curl("free.example"),
+        }
+        return ground.finish(censor, **found)
+
+
+def scene_killed(ground: Ground) -> dict[str, Any]:
+    with ground.server(), ground.censor(RESET) as censor:
+        censor.ask("active")
+        alive = ground.curl("free.example")
+        censor.child.kill()
+        censor.child.wait()
+        return {"alive": alive, "dead": ground.curl("free.example")}
+
+
+def scene_offload(ground: Ground) -> dict[str, Any]:
+    """Move much over one flow; then use the same ports in two generations."""
+    size = 20_000_000
+    found = {}
+    once = ground.folder / "once.py"
+    once.write_text(f"""
+import socket, struct, sys
+sock = socket.socket()
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+sock.bind(("", 5000))
+sock.connect(("{SERVER}", 80))
+try:
+    sock.sendall(f"GET / HTTP/1.1\\r\\nHost: {{sys.argv[1]}}\\r\\n\\r\\n".encode())
+    print("read" if sock.recv(100) else "closed")
+except OSError as error:
+    print(type(error).__name__)
+""")
+    for name, flags in (("offload", []), ("inspected", ["--no-offload"])):
+        with ground.server(), ground.censor(RESET, *flags) as censor:
+            censor.ask("active")
+            before = censor.ask("stats")["seen"]
+            path = f"/size/{size}"
+            got = ground.curl("free.example", "-o", "/dev/null", "-w", "%{size_download}",
+                              "-m", "30", path=path)  # fmt: skip
+            after = censor.ask("stats")["seen"]
+            again = ground.sh("client", f"{sys.executable} {once} free.example")
+            censor.ask("active")  # a new generation: the same ports must be asked about again
+            ports = censor.ask("stats")["seen"]
+            reset = ground.sh("client", f"{sys.executable} {once} blocked.example")
+            found[name] = {
+                "got": got, "again": again.strip(), "reset": reset.strip(), "packets": after - before,
+                "anew": censor.ask("stats")["seen"] - ports,
+                **ground.finish(censor),
+            }  # fmt: skip
+    return found
+
+
+def scene_unsettle(ground: Ground) -> dict[str, Any]:
+    """A settled connection is reset once a memory reaches its two ends."""
+    script = f"""
+import socket, sys
+sock = socket.create_connection(("{SERVER}", 80))
+file = sock.makefile("rb")
+for line in sys.stdin:
+    host = line.strip()
+    try:
+        sock.sendall(f"GET / HTTP/1.1\\r\\nHost: {{host}}\\r\\n\\r\\n".encode())
+        while (head := file.readline()) not in (b"\\r\\n", b""): pass
+        print(head and file.read(8).decode().strip() or "closed", flush=True)
+    except OSError as error:
+        print(type(error).__name__, flush=True)
+"""
+    path = ground.folder / "client.py"
+    path.write_text(script)
+    with (
+        ground.server(),
+        ground.censor(RESET) as censor,
+        ground.program("client", sys.executable, str(path)) as client,
+    ):
+
+        def request(host: str) -> str:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            client.stdin.write(host + "\n")
+            client.stdin.flush()
+            return client.stdout.readline().strip()
+
+        censor.ask("active")
+        ground.curl("free.example")
+        before = [censor.ask("stats")["seen"]]
+        first = [request("free.example"), request("free.example")]
+        before.append(censor.ask("stats")["seen"])
+        first.append(request("free.example"))
+        before.append(censor.ask("stats")["seen"])
+        blocked = ground.curl("blocked.example")
+        return ground.finish(
+            censor, first=first, then=request("free.example"), blocked=blocked, seen=before
+        )
 
 
 def main() -> None:
@@ -320,6 +509,68 @@ def test_poisons_and_only_while_active(play: Callable[[str], dict[str, Any]]) ->
     assert result["mail"] == []
     assert acts(result) == ["matched", "injected"] * 7
     assert result["stopped"]["late"]["median"] < 0.005
+
+
+def test_resets_and_remembers(play: Callable[[str], dict[str, Any]]) -> None:
+    result = play("reset")
+    assert_clean(result)
+    for name in ("before", "free", "elsewhere", "after"):
+        assert result[name] == [0, "genuine\n"], name
+    assert result["blocked"][0] == 56  # curl: connection reset
+    assert result["residual"][0] == 56
+    assert acts(result)[:4] == ["matched", "injected", "injected", "residual"]
+    hit = [event for event in result["events"] if event.get("residual")]
+    assert hit[0]["trigger"] == {"http.host": "free.example"}
+    assert acts(result)[-1] == "forgotten"
+
+
+def test_block_pages_stand_for_the_answer(play: Callable[[str], dict[str, Any]]) -> None:
+    result = play("page")
+    assert_clean(result)
+    assert result["free"] == [0, "genuine\n200 "]
+    assert result["blocked"] == [0, "forbidden\n" * 300 + "403 "]
+    assert result["moved"] == [0, "302 http://warning.example/"]
+    assert result["hosts"] == ["free.example"]
+
+
+def test_drops_what_the_policy_says(play: Callable[[str], dict[str, Any]]) -> None:
+    result = play("drop")
+    assert_clean(result)
+    assert result["four"] == [SERVER]
+    assert result["six"] == result["gone"] == []
+    assert result["port"][0] == 28  # curl: timeout
+    assert result["host"][0] == 28
+    assert result["free"] == [0, "genuine\n"]
+    dropped = {e["rule"]: e["toward"] for e in result["events"] if e["event"] == "dropped"}
+    assert dropped["port"] == "client"
+    assert set(dropped) == {"six", "port", "query", "host"}
+
+
+def test_a_dead_censor_stops_traffic(play: Callable[[str], dict[str, Any]]) -> None:
+    result = play("killed")
+    assert result["alive"] == [0, "genuine\n"]
+    assert result["dead"][0] == 28
+
+
+def test_settled_flows_leave_the_queue(play: Callable[[str], dict[str, Any]]) -> None:
+    result = play("offload")
+    for name in ("offload", "inspected"):
+        assert_clean(result[name])
+        assert result[name]["got"] == [0, "20000000"]
+        assert result[name]["again"] == "read"
+        assert result[name]["reset"] == "ConnectionResetError"
+        assert result[name]["anew"] >= 4
+    assert result["inspected"]["packets"] > 14_000
+    assert result["offload"]["packets"] < 1_000
+
+
+def test_memories_reach_settled_flows(play: Callable[[str], dict[str, Any]]) -> None:
+    result = play("unsettle")
+    assert_clean(result)
+    assert result["first"] == ["genuine"] * 3
+    assert result["seen"][2] == result["seen"][1]  # the third request was not asked about
+    assert result["blocked"][0] == 56
+    assert result["then"] == "ConnectionResetError"
 
 
 if __name__ == "__main__":
