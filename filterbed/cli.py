@@ -90,7 +90,8 @@ def check(paths: tuple[str, ...]) -> None:
     files = 0
     for path in paths:
         try:
-            found = find(path)
+            directory = Path(path).is_dir()
+            found = sorted(Path(path).rglob("*.yaml")) if directory else find(path)
         except ScenarioError as error:
             click.echo(str(error), err=True)
             wrong += 1

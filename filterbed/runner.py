@@ -86,6 +86,7 @@ def main(names: Sequence[str], command: Sequence[str], **given: Any) -> int:
         probes = _probes(options, command)
         for scenario in scenarios:
             _subset(scenario, options)
+            _replayable(scenario)
     except ScenarioError as error:
         click.echo(str(error), err=True)
         return USAGE
@@ -285,6 +286,14 @@ def _subset(scenario: Scenario, options: Options) -> tuple[tuple[str, ...], tupl
         tuple(v for v in scenario.vantages if not options.vantages or v in options.vantages),
         tuple(t for t in names if not options.targets or t in options.targets),
     )
+
+
+def _replayable(scenario: Scenario) -> None:
+    """Refuse what a run would leave out: nothing of a scenario is ignored in silence."""
+    if scenario.timeline:
+        raise UsageError(
+            f"{scenario.name} has a timeline; runs replay scenarios whose truth stands still"
+        )
 
 
 def _terminated(_number: int, _frame: object) -> None:

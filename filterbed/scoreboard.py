@@ -15,6 +15,7 @@ from rich.text import Text
 
 from filterbed.junit import Finished
 from filterbed.score import Row, label_text
+from scenarios.model import Label
 
 #: Right, wrong, no answer. Blue and orange stay apart for the colour-blind (Okabe and Ito, 2008).
 MARKS: Final = {"right": "✓", "wrong": "✗", "none": "?"}
@@ -42,10 +43,11 @@ def _run(console: Console, run: Finished) -> None:
         _invalid(console, run)
     for probe in dict.fromkeys(row.probe for row in run.rows):
         rows = [row for row in run.rows if row.probe == probe]
-        for vantage in dict.fromkeys(row.vantage for row in rows):
-            console.print(
-                _table(console, probe, vantage, [r for r in rows if r.vantage == vantage])
-            )
+        vantages = list(dict.fromkeys(row.vantage for row in rows))
+        if len(vantages) == 1:
+            console.print(_table(console, probe, vantages[0], rows))
+        else:
+            console.print(_matrix(console, probe, vantages, rows))
         if run.summary and probe in run.summary:
             _summary(console, probe, run.summary[probe])
     if run.directory is not None:
@@ -61,15 +63,7 @@ def _invalid(console: Console, run: Finished) -> None:
 
 
 def _table(console: Console, probe: str, vantage: str, rows: Sequence[Row]) -> Table:
-    table = Table(
-        title=Text(_plain(console, f"  {probe} from {vantage}")),
-        title_justify="left",
-        title_style="",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-        show_edge=False,
-    )
+    table = _plain_table(console, f"  {probe} from {vantage}")
     table.add_column("", no_wrap=True, width=3, justify="right")
     # Nothing is cut away: a narrow terminal folds.
     for name in ("target", "expected", "observed"):
@@ -84,6 +78,54 @@ def _table(console: Console, probe: str, vantage: str, rows: Sequence[Row]) -> T
             *(Text(_plain(console, text)) for text in texts),
         )
     return table
+
+
+def _matrix(console: Console, probe: str, vantages: Sequence[str], rows: Sequence[Row]) -> Table:
+    """Show several vantages side by side: what was observed, and what was true where it differs."""
+    table = _plain_table(console, f"  {probe}")
+    table.add_column("", no_wrap=True, width=1)
+    for name in ("target", *vantages):
+        table.add_column(Text(_plain(console, name)), overflow="fold")
+    cells: dict[tuple[str, int], dict[str, Row]] = {}
+    for row in rows:
+        cells.setdefault((row.target, row.round), {})[row.vantage] = row
+    several = len({row.round for row in rows}) > 1
+    for (target, turn), found in cells.items():
+        name = f"{target} #{turn}" if several else target
+        table.add_row(
+            "",
+            Text(_plain(console, name)),
+            *(_cell(console, found[v]) if v in found else Text("") for v in vantages),
+        )
+    return table
+
+
+def _cell(console: Console, row: Row) -> Text:
+    kind = mark(row)
+    text = f"{MARKS[kind]} {_brief(row.observed)}"
+    if kind != "right":
+        text += f", is {_brief(row.expected)}"
+    return Text(_plain(console, text), style=_STYLES[kind] if kind != "right" else "")
+
+
+def _brief(label: Label) -> str:
+    """Say a label in the fewest words: what blocks, and where, if not the network."""
+    if label.verdict != "blocked":
+        return label.verdict
+    text = " ".join(sorted(label.mechanisms)) or "blocked"
+    return text if (label.locus or "network") == "network" else f"{text} ({label.locus})"
+
+
+def _plain_table(console: Console, title: str) -> Table:
+    return Table(
+        title=Text(_plain(console, title)),
+        title_justify="left",
+        title_style="",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        show_edge=False,
+    )
 
 
 def mark(row: Row) -> str:
