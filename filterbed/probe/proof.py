@@ -13,7 +13,7 @@ from typing import Any, Final
 from filterbed.probe import resolve, sip, tls, web
 from filterbed.probe.address import endpoint, shown
 from filterbed.probe.measure import TIMEOUT
-from filterbed.probe.page import same_page
+from filterbed.probe.page import MARGIN, same_page
 from filterbed.probe.stream import BrokenError, Row, Stream, connect_all, elapsed
 from filterbed.probe.target import Url, url
 from filterbed.probe.verdict import Part, bogon, contradictory, disjoint
@@ -77,7 +77,8 @@ def gather(
             proof["same_name"] = _under(None, where, address)
     if "again" in names:
         address = local["http"][0]["address"]
-        proof["again"] = [_again(url(target["url"]), address) for _ in range(ROUNDS)]
+        trip = min(row["seconds"] for row in local["tcp"] if row["address"] == address)
+        proof["again"] = [_again(url(target["url"]), address, trip) for _ in range(ROUNDS)]
     return {name: part for name, part in proof.items() if part is not None}
 
 
@@ -128,7 +129,7 @@ def _under(name: str | None, where: Url, address: str) -> Row | None:
         stream.close()
 
 
-def _again(where: Url, address: str) -> Row:
+def _again(where: Url, address: str, trip: float) -> Row:
     """Fetch the page once more, then ask for something innocuous on the same connection."""
     row: dict[str, Any] = {"connect": None, "first": None, "status": None}
     row |= {"closing": False, "kept": False}
@@ -140,7 +141,7 @@ def _again(where: Url, address: str) -> Row:
         reply, _ = web.get(stream, where.authority, where.path, address=address)
         row |= {"first": reply.first, "status": reply.status, "closing": reply.closing}
         if reply.status is not None and not reply.rest:
-            row["kept"] = _kept(stream, tried["seconds"])
+            row["kept"] = _kept(stream, min(trip, tried["seconds"]))
     finally:
         stream.close()
     return row
@@ -148,7 +149,7 @@ def _again(where: Url, address: str) -> Row:
 
 def _kept(stream: Stream, trip: float) -> bool:
     """Whether the server answers one more request on the connection, and not too soon."""
-    stream.deadline = time.monotonic() + max(0.5, 4 * trip)
+    stream.deadline = time.monotonic() + max(0.5, 8 * trip)
     began = time.monotonic()
     reply = web.Reply()
     try:
@@ -156,4 +157,4 @@ def _kept(stream: Stream, trip: float) -> bool:
         web.read(stream, reply, began)
     except (BrokenError, web.NotHttpError):
         return False
-    return elapsed(began) > trip / 2
+    return elapsed(began) > trip / 2 - MARGIN

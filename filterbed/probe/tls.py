@@ -26,6 +26,8 @@ _REASONS: Final = {
     62: "wrong-name",
     64: "wrong-name",
 }
+#: Content type of an alert, RFC 8446 section 5.1.
+_ALERT: Final = b"\x15"
 
 
 @functools.cache
@@ -46,6 +48,7 @@ class Secure:
     session: ssl.SSLObject
     incoming: ssl.MemoryBIO
     outgoing: ssl.MemoryBIO
+    first: bytes = b""  # the content type of the first record that came
 
     def send(self, data: bytes) -> None:
         """Encrypt and send everything."""
@@ -67,6 +70,10 @@ class Secure:
             if not data:
                 raise BrokenError("fin")
             return data
+
+    def alerted(self, error: ssl.SSLError) -> bool:
+        """Whether the other side said no by an alert; not every reason of one is named so."""
+        return self.first == _ALERT or "ALERT" in (error.reason or "")
 
     def close(self) -> None:
         """Close the socket, without TLS's own farewell."""
@@ -96,7 +103,7 @@ def handshake(
     except ssl.SSLCertVerificationError as error:
         row |= {"outcome": "invalid", "error": _REASONS.get(error.verify_code, "unknown-ca")}
     except ssl.SSLError as error:
-        row["outcome"] = "alert" if "ALERT" in (error.reason or "") else "invalid"
+        row["outcome"] = "alert" if channel.alerted(error) else "invalid"
     row["seconds"] = elapsed(began)
     if row["outcome"] != "ok":
         return None, row
@@ -112,7 +119,9 @@ def _run(channel: Secure, row: Row) -> None:
         except ssl.SSLWantReadError:
             _flush(channel)
             row["after"] = "answer" if channel.stream.received else "hello"
-            channel.incoming.write(channel.stream.receive())
+            data = channel.stream.receive()
+            channel.first = channel.first or data[:1]
+            channel.incoming.write(data)
             row["after"] = "answer"
         except ssl.SSLError:
             _farewell(channel)

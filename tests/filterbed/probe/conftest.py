@@ -204,13 +204,14 @@ def _rows(spec: Any, more: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _http(spec: Any) -> dict[str, Any]:
+    row: dict[str, Any]
     row = {"address": "1.1.1.1", "outcome": "ok", "status": None, "location": None, "title": None}
     row |= {"length": 0, "sha256": None, "server": "front", "first": 0.045, "seconds": 0.045}
     if isinstance(spec, int):
         return row | {"status": spec, "title": "Site", "length": 500, "sha256": "aa"}
     if isinstance(spec, str):
         return row | {"outcome": spec, "server": None, "first": None}
-    return row | {"length": 500, "sha256": "aa", "title": "Site"} | spec
+    return {**row, "length": 500, "sha256": "aa", "title": "Site", **spec}
 
 
 def _sip(spec: Any, more: dict[str, Any]) -> dict[str, Any] | None:

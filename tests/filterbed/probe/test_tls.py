@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,16 @@ def test_broken(servers: Any, answer: bytes, then: str, expected: tuple[str, str
 
 
 def test_reset_before_the_hello_is_told_apart(servers: Any) -> None:
-    sock = connect_all(["127.0.0.1"], servers.tcp(servers.reset), timeout=1.0, flows=[])[0][0]
+    connected = threading.Event()
+
+    def handle(sock: socket.socket) -> None:
+        connected.wait(5)
+        servers.reset(sock)
+
+    sock = connect_all(["127.0.0.1"], servers.tcp(handle), timeout=1.0, flows=[])[0][0]
     assert sock is not None
-    sock.settimeout(1.0)
+    connected.set()
+    sock.settimeout(5.0)
     with pytest.raises(ConnectionResetError):
         sock.recv(1)  # the RST has come, and its error is taken: a send now fails by itself
     _, row = tls.handshake(

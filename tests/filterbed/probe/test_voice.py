@@ -33,9 +33,13 @@ CASES: dict[str, tuple[str, Any, Any, Any, str, list[str], str | None]] = {
         "sip", {"register": "timeout"}, {"register": 403}, {},
         "blocked", ["sip.register.timeout"], NET,
     ),
-    "silent-to-all": ("sip", {"register": "timeout"}, {"register": "timeout"}, {}, "down", [], None),
+    "silent-to-all": (
+        "sip", {"register": "timeout"}, {"register": "timeout"}, {}, "down", [], None,
+    ),
     "refused-to-all": ("sip", {"register": 403}, {"register": 403}, {}, "down", [], None),
-    "closed-to-all": ("sip", {"register": "refused"}, {"register": "refused"}, {}, "down", [], None),
+    "closed-to-all": (
+        "sip", {"register": "refused"}, {"register": "refused"}, {}, "down", [], None,
+    ),
     "differently": ("sip", {"register": 403}, {"register": 503}, {}, "unknown", [], None),
     "closed-here": (
         "sip", {"register": "refused"}, {"register": 200}, {}, "blocked", ["ip.unreachable"], NET,

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from filterbed.probe import web
-from filterbed.probe.stream import BrokenError
+from filterbed.probe.stream import BrokenError, Row
 
 
 class Script:
@@ -25,7 +25,7 @@ class Script:
         raise BrokenError(self.end)
 
 
-def fetch(*chunks: bytes, end: str = "timeout") -> tuple[web.Reply, web.Row]:
+def fetch(*chunks: bytes, end: str = "timeout") -> tuple[web.Reply, Row]:
     return web.get(Script(*chunks, end=end), "a.net", "/x", address="192.0.2.1")
 
 

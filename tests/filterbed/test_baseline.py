@@ -1,0 +1,158 @@
+"""Every baseline word, kept and broken."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from filterbed.baseline import holds
+
+HTTP = {"address": "1.1.1.1", "outcome": "ok", "status": 200, "location": None}
+DNS = {"name": "a.net", "qtype": "A", "rcode": "NOERROR", "addresses": ["1.1.1.1"], "records": []}
+TCP = {"address": "1.1.1.1", "port": 80, "outcome": "ok"}
+TLS = {"address": "1.1.1.1", "port": 443, "outcome": "ok", "error": None}
+REGISTER = {"outcome": "ok", "code": 200}
+CALL = {**REGISTER, "cut": False, "rtp_sent": 100, "rtp_received": 100, "rtp_echoed": 100}
+TARGETS: dict[str, dict[str, Any]] = {
+    "web": {"kind": "web", "url": "http://a.net/"},
+    "https": {"kind": "web", "url": "https://a.net/"},
+    "dns": {"kind": "dns", "name": "a.net", "qtype": "A"},
+    "tcp": {"kind": "tcp", "host": "a.net", "port": 80},
+    "udp": {"kind": "udp", "host": "a.net", "port": 53},
+    "sip": {"kind": "sip", "registrar": "a.net"},
+    "call": {"kind": "call", "registrar": "a.net", "callee": "echo"},
+}
+
+
+def measured(kind: str, **parts: Any) -> dict[str, Any]:
+    """Build a measurement of a target that answers, but for the parts said otherwise."""
+    row: dict[str, Any] = {"kind": TARGETS[kind]["kind"], "dns": DNS, "tcp": [], "tls": []}
+    row |= {"http": [], "udp": [], "sip": {"register": None, "call": None}}
+    if kind in ("web", "https", "tcp"):
+        row["tcp"] = [TCP]
+    if kind == "https":
+        row["tls"] = [TLS]
+    if kind in ("web", "https"):
+        row["http"] = [HTTP]
+    if kind == "udp":
+        row["udp"] = [TCP]
+    if kind in ("sip", "call"):
+        row["sip"] = {"register": REGISTER, "call": CALL if kind == "call" else None}
+    return row | copy.deepcopy(parts)
+
+
+def check(
+    word: str, kind: str, expected: tuple[str, ...] = ("1.1.1.1",), **parts: Any
+) -> list[str]:
+    return holds(word, measured(kind, **parts), TARGETS[kind], expected)
+
+
+def http(**more: Any) -> list[dict[str, Any]]:
+    return [{**HTTP, **more}]
+
+
+def sip(register: Any = REGISTER, call: Any = None) -> dict[str, Any]:
+    return {"register": register, "call": call}
+
+
+GONE = {"dns": {**DNS, "rcode": "NXDOMAIN", "addresses": []}, "tcp": [], "tls": [], "http": []}
+SHUT = {"tcp": [{**TCP, "outcome": "refused"}], "tls": [], "http": []}
+MUTE = {"tcp": [{**TCP, "outcome": "timeout"}], "tls": [], "http": []}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_answers(kind: str) -> None:
+    assert check("answers", kind) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "parts"),
+    [
+        ("dead-name", "web", GONE),
+        ("dead-name", "sip", {**GONE, "sip": sip(None)}),
+        ("refused", "web", SHUT),
+        ("refused", "tcp", SHUT),
+        ("refused", "udp", {"udp": [{**TCP, "outcome": "refused"}]}),
+        ("refused", "sip", {"sip": sip({"outcome": "refused", "code": None})}),
+        ("refused", "dns", {"dns": {**DNS, "rcode": "REFUSED", "addresses": []}}),
+        ("silent", "web", MUTE),
+        ("silent", "dns", {"dns": {**DNS, "rcode": "timeout", "addresses": []}}),
+        ("silent", "call", {"sip": sip({"outcome": "timeout", "code": None})}),
+        ("reset", "web", {"http": http(outcome="reset", status=None)}),
+        ("reset", "https", {"tls": [{**TLS, "outcome": "reset"}], "http": []}),
+        ("reset", "https", {"http": http(outcome="reset", status=None)}),
+        ("status: 403", "web", {"http": http(status=403)}),
+        ("status:451", "https", {"http": http(status=451)}),
+        ("status: 403", "sip", {"sip": sip({"outcome": "rejected", "code": 403})}),
+        ("status: 486", "call", {"sip": sip(call={"outcome": "rejected", "code": 486})}),
+        ("redirect: b.net", "web", {"http": http(status=302, location="http://B.net/x")}),
+        ("expired", "https", {"tls": [{**TLS, "outcome": "invalid", "error": "expired"}]}),
+        ("self-signed", "https", {"tls": [{**TLS, "outcome": "invalid", "error": "self-signed"}]}),
+        ("wrong-name", "https", {"tls": [{**TLS, "outcome": "invalid", "error": "wrong-name"}]}),
+    ],
+)
+def test_word_holds_and_nothing_else_does(word: str, kind: str, parts: Any) -> None:
+    assert check(word, kind, **parts) == []
+    assert check("answers", kind, **parts) != []
+    assert check(word, kind) != [], "a target that answers must not pass"
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "parts", "said"),
+    [
+        ("answers", "web", GONE, "NXDOMAIN, expected NOERROR"),
+        ("answers", "web", {"dns": {**DNS, "addresses": ["6.6.6.6"]}}, "6.6.6.6, expected 1.1.1.1"),
+        ("answers", "web", {"dns": {**DNS, "addresses": ["1.1.1.1", "6.6.6.6"]}}, "6.6.6.6"),
+        ("answers", "web", SHUT, "tcp 1.1.1.1: refused, expected ok"),
+        ("answers", "web", {"tcp": [TCP, {**TCP, "outcome": "timeout"}]}, "timeout, expected ok"),
+        ("answers", "web", {"http": http(status=500)}, "status 500, expected 200"),
+        ("answers", "web", {"http": http(outcome="reset")}, "reset, expected ok"),
+        ("answers", "web", {"http": []}, "http: nothing was tried"),
+        ("answers", "https", {"tls": []}, "tls: nothing was tried"),
+        (
+            "answers",
+            "https",
+            {"tls": [{**TLS, "outcome": "invalid", "error": "expired"}]},
+            "invalid (expired), expected ok",
+        ),
+        ("answers", "sip", {"sip": sip({"outcome": "timeout", "code": None})}, "register: timeout"),
+        ("answers", "sip", {"sip": sip({"outcome": "ok", "code": 202})}, "ok 202, expected ok 200"),
+        ("answers", "call", {"sip": sip()}, "call: not tried"),
+        ("answers", "call", {"sip": sip(call={**CALL, "rtp_echoed": 70})}, "70 of 100 packets"),
+        ("answers", "call", {"sip": sip(call={**CALL, "rtp_sent": 0})}, "packets came back"),
+        ("answers", "call", {"sip": sip(call={**CALL, "cut": True})}, "a BYE that was not ours"),
+        ("refused", "web", MUTE, "timeout, expected refused"),
+        ("silent", "web", SHUT, "refused, expected timeout"),
+        ("status: 403", "web", {"http": http(status=404)}, "status 404, expected 403"),
+        ("redirect: b.net", "web", {"http": http(status=302, location="http://c.net/")}, "c.net"),
+        ("redirect: b.net", "web", {"http": http(location="http://b.net/")}, "200 to http"),
+        (
+            "expired",
+            "https",
+            {"tls": [{**TLS, "outcome": "invalid", "error": "self-signed"}]},
+            "invalid (self-signed), expected invalid (expired)",
+        ),
+        ("answer", "web", {}, "no word this can check"),
+        ("status: lots", "web", {}, "expected a status"),
+    ],
+)
+def test_problem_names_what_was_found_and_expected(
+    word: str, kind: str, parts: Any, said: str
+) -> None:
+    assert said in "; ".join(check(word, kind, **parts))
+
+
+def test_addresses_of_families_not_asked_for_are_left_out() -> None:
+    both = ("1.1.1.1", "2001:DB8::1")
+    assert check("answers", "web", both) == []
+    asked = {**TARGETS["dns"], "qtype": "AAAA"}
+    dns = {**DNS, "qtype": "AAAA", "addresses": ["2001:db8::1"]}
+    assert holds("answers", measured("dns", dns=dns), asked, both) == []
+    six = {**TARGETS["web"], "families": [4, 6]}
+    assert holds("answers", measured("web"), six, both) != []
+
+
+def test_what_was_not_measured_holds_nothing() -> None:
+    assert holds("silent", {"error": "no sipp"}, TARGETS["call"], ()) == ["not measured: no sipp"]
