@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,13 +15,11 @@ from filterbed.question import Pair
 from filterbed.rundir import RunDir
 from filterbed.score import Row
 from filterbed.settle import Testimony, settle, spans
+from filterbed.witness import capture_counts, capture_drops, compare, gather
 from scenarios import taxonomy
-from scenarios.model import Label, Scenario
-from topologies.plan import Box
+from scenarios.model import Censor, Label, Scenario
 
 Event = Mapping[str, Any]
-#: dumpcap's summary: "Packets received/dropped on interface 'x': 15/0 (pcap:0/...".
-_DROPPED = re.compile(r"received/dropped on interface '[^']*': \d+/(\d+)")
 
 
 @dataclass(slots=True)
@@ -48,11 +45,11 @@ def judge(
     events = _events(scenario, directory)
     directory.write_lines("events.jsonl", events)
     problems = list(result.problems)
-    witnesses: dict[str, Any] = {name: {"censor": stats} for name, stats in result.boxes.items()}
+    witnesses: dict[str, Any] = {}
     for censor in scenario.censors:
-        said, counts = _audit(scenario, censor.name, censor.node, directory, result, events)
+        said, counts = _witnesses(scenario, order, censor, directory, result, events)
         problems += said
-        witnesses.setdefault(censor.name, {})["wire"] = counts
+        witnesses[censor.name] = counts
     truths = _truths(scenario, order, directory, result.tools, events, problems)
     rows, documents = _rows(order, result.tools, truths)
     directory.write_lines("observations.jsonl", documents)
@@ -105,42 +102,38 @@ def _events(scenario: Scenario, directory: RunDir) -> list[dict[str, Any]]:
     return [event for _, _, event in sorted(found, key=lambda entry: entry[:2])]
 
 
-def _audit(
+def _witnesses(
     scenario: Scenario,
-    name: str,
-    node: str,
+    order: Order,
+    censor: Censor,
     directory: RunDir,
     result: Result,
     events: Sequence[Event],
 ) -> tuple[list[str], dict[str, Any]]:
-    box = next(b for b in scenario.plan.boxes if b.node == node)
+    """Hold one box's witnesses against each other; return what disagrees, and all they counted."""
+    box = next(b for b in scenario.plan.boxes if b.node == censor.node)
     taps = [
-        Tap(interface, inside, directory.wire(node, interface), result.macs.get(interface, ""))
+        Tap(interface, inside, directory.wire(box.node, interface), result.macs.get(interface, ""))
         for inside, interfaces in ((True, box.inside), (False, box.outside))
         for interface in interfaces
     ]
     scene = Scene(
-        box=name,
+        box=censor.name,
         taps=taps,
-        door=directory.door(name),
-        addresses=question.addresses(scenario.plan, node),
+        door=directory.door(censor.name),
+        addresses=question.addresses(scenario.plan, box.node),
     )
-    problems, counts = audit(scene, events)
-    problems += _lost(box, directory)
-    return problems, counts
-
-
-def _lost(box: Box, directory: RunDir) -> list[str]:
-    """Say which captures lost packets, by dumpcap's own last words."""
-    found = []
-    for interface in (*box.inside, *box.outside):
-        log = (directory.logs / f"dumpcap-{interface}.log").read_text("utf-8", "replace")
-        counts = _DROPPED.search(log)
-        if counts is None:
-            found.append(f"capture on {interface}: dumpcap did not say what it dropped")
-        elif int(counts[1]):
-            found.append(f"capture on {interface}: dumpcap dropped {counts[1]} packets")
-    return found
+    problems, wire = audit(scene, events)
+    captures = []
+    for tap in taps:
+        path = directory.logs / f"dumpcap-{tap.interface}.log"
+        log = path.read_text("utf-8", "replace") if path.exists() else ""
+        problems += [f"capture on {tap.interface}: {text}" for text in capture_drops(log)]
+        captures += capture_counts(log)
+    mine = [event for event in events if event.get("box") == censor.name]
+    stats = result.boxes.get(censor.name, {})
+    problems += compare(censor.name, stats=stats, wire=wire, events=mine, idle=order.idle)
+    return problems, gather(stats=stats, wire=wire, events=mine, captures=captures)
 
 
 def _rows(
