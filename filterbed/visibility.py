@@ -41,7 +41,7 @@ def decide(
     keep = [str(PROJECT), sys.prefix, sys.base_prefix]
     if os.path.realpath(cwd) not in homes:
         keep.append(cwd)
-    keep += [d for d in env.get("PATH", "").split(":") if d.startswith("/")]
+    keep += [_whole(d, homes) for d in env.get("PATH", "").split(":") if d.startswith("/")]
     keep += _named(argv, cwd, env)
     hidden = [str(PROJECT / "scenarios"), scenario]
     if (PROJECT / "pyproject.toml").exists():
@@ -54,6 +54,18 @@ def decide(
         tuple(dict.fromkeys(os.path.realpath(h) for h in hidden)),
         tuple(sorted(homes)),
     )
+
+
+def _whole(directory: str, homes: Iterable[str]) -> str:
+    """Return what stands in a home and holds this directory: `~/.pyenv` for `~/.pyenv/shims`.
+
+    Programs there are often a word that leads elsewhere beside it (pyenv, cargo, pipx).
+    """
+    real = os.path.realpath(directory)
+    for home in homes:
+        if real.startswith(home + "/"):
+            return os.path.join(home, os.path.relpath(real, home).partition("/")[0])
+    return directory
 
 
 def _named(argv: Sequence[str], cwd: str, env: Mapping[str, str]) -> list[str]:
