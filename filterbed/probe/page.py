@@ -62,6 +62,8 @@ def _failed(here: Part, there: Part | None, proof: Part, layer: str) -> Verdict:
         same = here["outcome"] == there["outcome"]
         return down(said) if same else unknown(f"{said}: both fail")
     match here["outcome"]:
+        case "reset" if layer == "http" and here["after"] == "connect":
+            return blocked("tcp.reset", said)
         case "reset" if named(proof):
             return blocked("http.reset.host", f"{said}; under another Host it passes")
         case ("reset" | "fin" | "timeout") as outcome:

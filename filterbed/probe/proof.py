@@ -42,7 +42,8 @@ def wanted(local: Part, control: Part) -> frozenset[str]:
     if not local["http"] or local["tls"] or same_page(local, control):
         return frozenset()
     if local["http"][0]["status"] is None:
-        return frozenset({"other_name"} if local["http"][0]["outcome"] == "reset" else ())
+        reset = local["http"][0]["outcome"] == "reset" and local["http"][0]["after"] != "connect"
+        return frozenset({"other_name"} if reset else ())
     return frozenset({"other_name", "again"})
 
 

@@ -60,19 +60,23 @@ def request(host: str, path: str) -> bytes:
 def get(channel: Channel, host: str, path: str, *, address: str) -> tuple[Reply, Row]:
     """Send one GET and read its answer; return it and the `http` row.
 
-    What came before a reset is kept: a status with outcome `reset` is an answer cut short.
+    What came before a reset is kept: a status with outcome `reset` is an answer cut short. `after`
+    in the row says how far it got: `connect` (the request was not taken), `request`, `answer`.
     """
     reply = Reply()
     began = time.monotonic()
-    word = "ok"
+    word, after = "ok", "connect"
     try:
         channel.send(request(host, path))
+        after = "request"
         read(channel, reply, began)
     except BrokenError as error:
         word = error.outcome
     except NotHttpError:
         word = "invalid"
-    return reply, _row(reply, word, address, elapsed(began))
+    if reply.first is not None:
+        after = "answer"
+    return reply, _row(reply, word, address, elapsed(began)) | {"after": after}
 
 
 def read(channel: Channel, reply: Reply, began: float) -> None:

@@ -207,6 +207,7 @@ def _http(spec: Any) -> dict[str, Any]:
     row: dict[str, Any]
     row = {"address": "1.1.1.1", "outcome": "ok", "status": None, "location": None, "title": None}
     row |= {"length": 0, "sha256": None, "server": "front", "first": 0.045, "seconds": 0.045}
+    row["after"] = "request" if isinstance(spec, str) else "answer"
     if isinstance(spec, int):
         return row | {"status": spec, "title": "Site", "length": 500, "sha256": "aa"}
     if isinstance(spec, str):

@@ -42,6 +42,10 @@ CASES: dict[str, tuple[Any, Any, Any, str, list[str], str | None]] = {
         "reset", 200, {"other_name": OTHER, "same_name": {"outcome": "ok"}},
         "blocked", ["http.reset"], NET,
     ),
+    "reset-before-the-request": (
+        {"outcome": "reset", "status": None, "after": "connect"}, 200,
+        {"other_name": OTHER, "same_name": {"outcome": "reset"}}, "blocked", ["tcp.reset"], NET,
+    ),
     "reset-for-all": ("reset", "reset", {}, "down", [], None),
     "timeout": ("timeout", 200, {}, "blocked", ["http.timeout"], NET),
     "fin": ("fin", 200, {}, "blocked", ["http.fin"], NET),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import time
 from typing import Any
 
@@ -50,11 +51,14 @@ def test_outcome(code: int, word: str) -> None:
     [("reset", "reset"), ("hang", "timeout"), ("finish", "fin")],
 )
 def test_how_a_stream_ends(servers: Any, handle: str, word: str) -> None:
-    sock = connect_all(["127.0.0.1"], servers.tcp(getattr(servers, handle)), timeout=1.0, flows=[])[
-        0
-    ][0]
+    def then(sock: socket.socket) -> None:
+        sock.recv(1)
+        getattr(servers, handle)(sock)
+
+    sock = connect_all(["127.0.0.1"], servers.tcp(then), timeout=1.0, flows=[])[0][0]
     assert sock is not None
     stream = Stream(sock, time.monotonic() + 0.3)
+    stream.send(b"x")
     with pytest.raises(BrokenError) as caught:
         stream.receive()
     stream.close()

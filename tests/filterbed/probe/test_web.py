@@ -70,12 +70,23 @@ def test_redirect_and_headers() -> None:
 def test_no_answer(end: str) -> None:
     _, row = fetch(end=end)
     assert (row["outcome"], row["status"], row["sha256"]) == (end, None, None)
+    assert row["after"] == "request"
+
+
+def test_request_that_is_not_taken() -> None:
+    class Dead(Script):
+        def send(self, data: bytes) -> None:
+            raise BrokenError("reset")
+
+    _, row = web.get(Dead(), "a.net", "/", address="192.0.2.1")
+    assert (row["outcome"], row["after"]) == ("reset", "connect")
 
 
 @pytest.mark.parametrize("end", ["reset", "timeout", "fin"])
 def test_what_came_before_the_end_is_kept(end: str) -> None:
     _, row = fetch(COUNTED[:-3], end=end)
     assert (row["outcome"], row["status"], row["length"]) == (end, 200, len(BODY) - 3)
+    assert row["after"] == "answer"
 
 
 @pytest.mark.parametrize(
