@@ -15,6 +15,7 @@ Limits:  traffic must have come to rest before the captures stop; the audit allo
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -299,11 +300,18 @@ def _attendance(
             "the censor did not start"
         )
         return
-    first: dict[Flow, int] = {}
-    for frame in frames:
+    # A flow is settled in one generation of the policy only: after every change it must ask again.
+    changes = [
+        (int(e.get("n", 0)), begun + round(float(e.get("t", 0)) * 1e9))
+        for e in events
+        if e.get("event") == "policy"
+    ]
+    packets, times = [n for n, _ in changes], [at for _, at in changes]
+    first: dict[tuple[int, Flow], int] = {}
+    for number, frame in enumerate(frames):
         flow = _flow(frame.data)
         if flow is not None:
-            first.setdefault(flow, frame.at)
+            first.setdefault((bisect_right(packets, number), flow), frame.at)
     for number, side in enumerate(ledger.sides):
         where = SIDES[number]
         ledger.complain(
@@ -317,8 +325,10 @@ def _attendance(
                 continue
             skipped[key] -= 1
             flow = _flow(key)
-            known = first.get(flow) if flow is not None else None
-            if not offload or known is None or at + SLACK < known:
+            # On the instant of a change either generation may have been asked.
+            asked = {bisect_right(times, at), bisect_right(times, at - SLACK)}
+            known = [first[span, flow] for span in asked if flow and (span, flow) in first]
+            if not offload or not any(since <= at + SLACK for since in known):
                 unseen[key] += 1
         ledger.complain(
             f"entered {where} and never came to the censor's door, "

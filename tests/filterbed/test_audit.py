@@ -341,6 +341,22 @@ def test_each_break_is_reported(
     assert all(problem.startswith("audit: box gfw: ") for problem in problems)
 
 
+def test_a_flow_settled_in_one_generation_must_ask_again_in_the_next(wire: Wire) -> None:
+    talk(wire)
+    wire.now += 0.1
+    t = wire.now - EPOCH
+    wire.events.append(
+        {"event": "policy", "box": "gfw", "state": "active", "n": len(wire.door), "t": t}
+    )
+    wire.now += 0.1
+    wire.cross(0, tcp(0, "A", b"under the old mark"), door=False)
+    (problem,) = wire.audit()
+    assert "entered inside and never came to the censor's door" in problem
+    talk(wire)
+    wire.cross(0, tcp(0, "A", b"asked for anew"), door=False)
+    assert len(wire.audit()) == 1
+
+
 def test_without_offload_every_packet_must_come_to_the_door(wire: Wire) -> None:
     talk(wire)
     wire.cross(0, tcp(0, "A", b"bulk"), door=False)
