@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
-from filterbed import rundir, visibility
+from filterbed import visibility
 from filterbed.order import Order
 from filterbed.sandbox.launch import Sandbox
 from scenarios.clock import resolved
@@ -19,6 +17,8 @@ from scenarios.library import find
 from scenarios.loader import load
 
 OWN_FAILURE, INTERRUPTED = 125, 130
+#: Where the stage keeps its files: inside the sandbox, and gone with it.
+SCRATCH = "/run/exec"
 
 
 def main(
@@ -39,54 +39,55 @@ def main(
         click.echo(f"filterbed: no host {host!r}; there are {', '.join(hosts)}", err=True)
         return OWN_FAILURE
     signal.signal(signal.SIGTERM, _terminated)
-    with tempfile.TemporaryDirectory(prefix="filterbed-") as scratch:
-        directory = rundir.create(Path(scratch), "exec", {})
-        cwd, env = os.getcwd(), dict(os.environ)
-        seen = visibility.decide(
-            argv=command,
-            cwd=cwd,
-            env=env,
-            out=None,
-            directories=[Path(scratch)],
-            scenario=scenario.path,
-        )
-        order = Order(
-            mode="exec",
-            scenario=scenario,
-            directory=str(directory.path),
-            policies=resolved(scenario, clock_rate),
-            vantages=scenario.vantages,
-            targets=tuple(t.name for t in scenario.targets),
-            seed=seed,
-            clock_rate=clock_rate,
-            idle=not active,
-            capture=False,
-            env=env,
-            cwd=cwd,
-            keep=seen.keep,
-            hidden=seen.hidden,
-            covered=seen.covered,
-            host=host,
-            argv=tuple(command),
-        )
-        return _follow(Sandbox(order, write=[order.directory], stdin=None), scenario.name)
+    cwd, env = os.getcwd(), dict(os.environ)
+    seen = visibility.decide(
+        argv=command, cwd=cwd, env=env, out=None, directories=[], scenario=scenario.path
+    )
+    order = Order(
+        mode="exec",
+        scenario=scenario,
+        directory=SCRATCH,
+        policies=resolved(scenario, clock_rate),
+        vantages=scenario.vantages,
+        targets=tuple(t.name for t in scenario.targets),
+        seed=seed,
+        clock_rate=clock_rate,
+        idle=not active,
+        capture=False,
+        env=env,
+        cwd=cwd,
+        keep=seen.keep,
+        hidden=seen.hidden,
+        covered=seen.covered,
+        host=host,
+        argv=tuple(command),
+    )
+    try:
+        return _follow(Sandbox(order, write=[], stdin=None), scenario.name)
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _follow(sandbox: Sandbox, name: str) -> int:
+    """Wait for the command; only a status that the stage has told is the command's own."""
+    status: int | None = None
     failed = False
     try:
         for line in sandbox.lines():
+            status = line.get("ended", status)
             if "failed" in line:
                 failed = True
                 click.echo(f"filterbed: {name}: {line['failed']}", err=True)
-        status = sandbox.wait()
-    except KeyboardInterrupt:
-        sandbox.end()
-        return INTERRUPTED
+        ended = sandbox.wait()
     except BaseException:
         sandbox.end()
         raise
-    return OWN_FAILURE if failed else status
+    if failed:
+        return OWN_FAILURE
+    if status is None:
+        click.echo(f"filterbed: {name}: the sandbox ended with status {ended}", err=True)
+        return OWN_FAILURE
+    return status
 
 
 def _terminated(_number: int, _frame: object) -> None:

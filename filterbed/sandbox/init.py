@@ -4,7 +4,8 @@ Started by `filterbed.sandbox.launch` as `python -P -m filterbed.sandbox.init FD
 reading end of a pipe that only the runner holds: when it closes, or the runner dies, or this
 process's parent does, everything inside ends within moments.
 
-Under root two users exist inside, 0 and 1 (an unprivileged one, for tools); else just 0.
+Under root two users exist inside, 0 and 1 (an unprivileged one, for tools); else just 0. Who is
+root only of a user namespace that holds no second user counts as an ordinary user.
 """
 
 from __future__ import annotations
@@ -23,35 +24,45 @@ NOBODY = 65534
 ALL = Clone.NEWUSER | Clone.NEWNS | Clone.NEWNET | Clone.NEWPID | Clone.NEWUTS | Clone.NEWIPC
 
 
-def enter(watch: int, main: Callable[[], int], *, keep: list[str], write: list[str]) -> int:
+def enter(
+    watch: int,
+    main: Callable[[], int],
+    *,
+    refused: Callable[[str], None],
+    keep: list[str],
+    write: list[str],
+) -> int:
     """Make the sandbox, run `main` in it as its process 2, and return main's exit status.
 
     Args:
         watch: descriptor whose end of file ends the sandbox.
         main: what to run inside.
+        refused: told why, in words, where the sandbox could not be made.
         keep: paths that must stay visible although they lie under /tmp or /run.
         write: directories that may be written; everything else of the host is read-only.
-    Raises: OSError where the kernel refuses (no user namespaces, masked /proc).
     """
-    _new_namespaces()
+    try:
+        _new_namespaces()
+    except OSError as error:
+        refused(str(error))
+        return 125
     child = os.fork()
     if child == 0:
         status = 125
         try:
-            kernel.die_with_parent()
+            kernel.die_with_parent()  # and where that came too late, `watch` has ended
             _lay_out(keep, write)
             status = _init(watch, main)
-        except BaseException as error:
-            print(f"filterbed: the sandbox could not be made: {error}", file=sys.stderr)
+        except OSError as error:
+            refused(str(error))
         finally:
             os._exit(status)
     return _status_of(child)
 
 
 def _new_namespaces() -> None:
-    root = os.geteuid() == 0
     uid, gid = os.geteuid(), os.getegid()
-    if not root:
+    if uid != 0 or not (_is_mapped("uid_map") and _is_mapped("gid_map")):
         kernel.unshare(ALL)
         kernel.write_map("self", "setgroups", "deny")
         kernel.write_map("self", "uid_map", f"0 {uid} 1")
@@ -63,25 +74,41 @@ def _new_namespaces() -> None:
     ready_read, ready_write = os.pipe()
     helper = os.fork()
     if helper == 0:
-        os.read(ready_read, 1)
-        kernel.write_map(me, "uid_map", f"0 {uid} 1\n1 {NOBODY} 1")
-        kernel.write_map(me, "gid_map", f"0 {gid} 1\n1 {NOBODY} 1")
-        os._exit(0)
-    kernel.unshare(ALL)
-    os.write(ready_write, b"x")
-    if _status_of(helper) != 0:
-        raise OSError("the maps of users and groups could not be written")
+        status = 1
+        try:
+            os.close(ready_write)  # so that it reads an end of file if we die
+            if os.read(ready_read, 1):
+                kernel.write_map(me, "uid_map", f"0 {uid} 1\n1 {NOBODY} 1")
+                kernel.write_map(me, "gid_map", f"0 {gid} 1\n1 {NOBODY} 1")
+                status = 0
+        finally:
+            os._exit(status)
     os.close(ready_read)
-    os.close(ready_write)
+    try:
+        kernel.unshare(ALL)
+        os.write(ready_write, b"x")
+    finally:
+        os.close(ready_write)
+        mapped = _status_of(helper) == 0
+    if not mapped:
+        raise OSError("the maps of users and groups could not be written")
     os.setgroups([])
+
+
+def _is_mapped(which: str) -> bool:
+    """Say whether user `NOBODY` exists in the user namespace we are in."""
+    with open(f"/proc/self/{which}") as lines:
+        ranges = [(int(start), int(size)) for start, _, size in map(str.split, lines)]
+    return any(start <= NOBODY < start + size for start, size in ranges)
 
 
 def _lay_out(keep: list[str], write: list[str]) -> None:
     kernel.mount("none", "/", flags=Mount.REC | Mount.PRIVATE)
     kernel.mount("proc", "/proc", "proc", Mount.NOSUID | Mount.NODEV | Mount.NOEXEC)
-    for path in write:
-        kernel.mount(path, path, flags=Mount.BIND)
     view.cover(view.PRIVATE, [*keep, *write])
+    for path in write:
+        if not os.path.ismount(path):
+            kernel.mount(path, path, flags=Mount.BIND)
     kernel.set_read_only("/", True, recursive=True)
     private = [path for path in view.PRIVATE if os.path.ismount(path)]
     for path in ("/proc", *private, *write):

@@ -9,13 +9,27 @@ from __future__ import annotations
 
 import ctypes
 import os
-from enum import IntFlag
+import platform
+import struct
+from collections.abc import Iterable
+from enum import IntEnum, IntFlag
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
 SIGKILL = 9
+MNT_DETACH = 2
+#: More than any kernel has; the ones beyond its last are refused, which does no harm.
+_CAPABILITIES = 64
+_CAPABILITY_VERSION = 0x2008_0522
+_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "i686": 288, "armv7l": 311}
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 
 
 class Clone(IntFlag):
@@ -27,6 +41,14 @@ class Clone(IntFlag):
     NEWUSER = 0x1000_0000
     NEWPID = 0x2000_0000
     NEWNET = 0x4000_0000
+
+
+class Capability(IntEnum):
+    """What a process may do. <https://man7.org/linux/man-pages/man7/capabilities.7.html>"""
+
+    NET_BIND_SERVICE = 10
+    NET_ADMIN = 12
+    NET_RAW = 13
 
 
 class Mount(IntFlag):
@@ -104,14 +126,52 @@ def set_read_only(target: str, read_only: bool, *, recursive: bool = False) -> N
     _check(int(result), f"mount_setattr {target}")
 
 
+def unmount(target: str) -> None:
+    """Take a mount away at once, whoever uses it; OSError EINVAL where it is locked or none."""
+    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), f"umount {target}")
+
+
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends."""
+    """Have the kernel kill this process when the thread that started it ends.
+
+    A change of user, and a child, lose this again.
+    """
     _check(_libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "prctl PDEATHSIG")
 
 
 def stay_dumpable() -> None:
     """Keep /proc/self ours after a change of user, so that its uid_map can be written."""
     _check(_libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl DUMPABLE")
+
+
+def stay_unread() -> None:
+    """Keep others of the same user out of this process's memory and /proc files."""
+    _check(_libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl DUMPABLE")
+
+
+def leave_keyring() -> None:
+    """Begin a session keyring of our own: the caller's keys are not the tool's."""
+    number = _KEYCTL.get(platform.machine())
+    if number is not None:  # a kernel without keyrings refuses, and there is nothing to leave
+        _libc.syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, None)
+
+
+def become(uid: int, gid: int, kept: Iterable[Capability]) -> None:
+    """Become this user with no capability but these, neither now nor by running a program."""
+    for number in range(_CAPABILITIES):
+        if number not in set(kept):
+            _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
+    _check(_libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl KEEPCAPS")
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    bits = sum(1 << capability for capability in kept)
+    low, high = bits & 0xFFFF_FFFF, bits >> 32
+    header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
+    _check(_libc.capset(header, struct.pack("=6I", low, low, low, high, high, high)), "capset")
+    for capability in kept:
+        raised = _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, int(capability), 0, 0)
+        _check(raised, f"prctl CAP_AMBIENT {capability!r}")
+    _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl NO_NEW_PRIVS")
 
 
 def write_map(pid: int | str, which: str, lines: str) -> None:

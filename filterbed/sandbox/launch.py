@@ -20,6 +20,8 @@ from typing import IO, Any
 from filterbed.order import Order
 from filterbed.sandbox import init, kernel
 
+LACKS = 3
+
 
 class Sandbox:
     """A running sandbox; `lines` yields what its stage says until it ends."""
@@ -58,8 +60,10 @@ class Sandbox:
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield each thing the stage says, as it says it."""
         for line in self._say:
-            if line.endswith("\n"):
-                yield json.loads(line)
+            if not line.endswith("\n"):
+                continue  # it was killed in the middle of a word
+            said = json.loads(line)
+            yield _refusal(said["refused"]) if "refused" in said else said
 
     def end(self) -> int:
         """End the sandbox if it still runs; return its exit status."""
@@ -81,12 +85,29 @@ class Sandbox:
         return status
 
 
+def _refusal(reason: str) -> dict[str, Any]:
+    """Return what a stage would say that failed, with the cures that doctor knows."""
+    from filterbed import doctor
+
+    cures = [
+        f"{found.name}: {found.detail}; cure: {found.cure}"
+        for found in doctor.lacking(doctor.diagnose())
+    ]
+    message = "\n  ".join([f"the sandbox could not be made: {reason}", *cures])
+    return {"failed": message, "status": LACKS}
+
+
 def _main(arguments: Sequence[str]) -> int:
     kernel.die_with_parent()
     parent, orders, watch, say = (int(a) for a in arguments[:4])
     if os.getppid() != parent:
         return 130  # the runner died before the kernel was told
     keep, write = json.loads(arguments[4])
+    # What is made in here must be open to the unprivileged user of tools, whatever the caller's.
+    os.umask(0o022)
+
+    def refused(reason: str) -> None:
+        os.write(say, json.dumps({"refused": reason}).encode() + b"\n")
 
     def stage() -> int:
         from filterbed.stage import main
@@ -97,7 +118,7 @@ def _main(arguments: Sequence[str]) -> int:
         run: Callable[[Order, int], int] = main.main
         return run(order, say)
 
-    return init.enter(watch, stage, keep=keep, write=write)
+    return init.enter(watch, stage, refused=refused, keep=keep, write=write)
 
 
 if __name__ == "__main__":

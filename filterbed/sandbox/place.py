@@ -4,23 +4,26 @@ A vantage's network belongs to a user namespace nested in the sandbox's (`nest`)
 in a fresh pid namespace and a mount namespace in which the scenario, the run directory, homes and
 other people's temporary files are covered; since that namespace is owned by the nested user
 namespace, the covers are locked (mount_namespaces(7)) and the censor's and routers' namespaces
-are out of reach. Under root the tool is, for the host, an unprivileged user.
+are out of reach. Under root the tool is, for the host, an unprivileged user. On a host that is no
+vantage a command runs as the same user, with what it takes to look at the network and no more.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
 from filterbed.sandbox import kernel, view
 from filterbed.sandbox.init import _decode
-from filterbed.sandbox.kernel import Clone, Mount
+from filterbed.sandbox.kernel import Capability, Clone, Mount
 
 NESTED = Clone.NEWUSER | Clone.NEWNET | Clone.NEWNS | Clone.NEWUTS | Clone.NEWIPC
 FILES = "/run/filterbed"
@@ -45,7 +48,7 @@ class Place:
         keep: paths under a covered or private directory that the tool needs.
         files: content by name, written below /run/filterbed.
         replaced: paths shown with the content of one of `files` instead.
-        nested: the host is a vantage; another host's network is joined as the sandbox's user.
+        nested: the host is a vantage; another host's network belongs to the sandbox itself.
     """
 
     pid: int
@@ -126,14 +129,20 @@ def _main(order: Mapping[str, Any]) -> int:
     }
     if _two_users():
         os.setgroups([])
+    kernel.leave_keyring()
     kernel.unshare(Clone.NEWNS | Clone.NEWPID)
+    alive, held = os.pipe()
     child = os.fork()
     if child == 0:
         status = OWN_FAILURE
         try:
-            kernel.die_with_parent()
+            os.close(held)
             _see(place)
             _join(place, namespaces)
+            kernel.stay_unread()
+            kernel.die_with_parent()
+            if select.select([alive], [], [], 0)[0]:
+                return status  # the parent died before the kernel was told
             status = _first(order["argv"], order["env"], order["cwd"])
         except OSError as error:
             print(f"filterbed: no place at {place.host}: {error}", file=sys.stderr)
@@ -153,6 +162,10 @@ def _see(place: Place) -> None:
     """Lay out the file system, still as the sandbox's own user."""
     kernel.mount("proc", "/proc", "proc", Mount.NOSUID | Mount.NODEV | Mount.NOEXEC)
     hidden = [os.path.realpath(p) for p in place.hidden]
+    for path in hidden:
+        if os.path.ismount(path):
+            with suppress(OSError):  # the host's own mounts are locked, and are covered below
+                kernel.unmount(path)
     view.cover([*view.PRIVATE, *place.covered], place.keep)
     view.hide(hidden)
     os.makedirs(FILES, mode=0o755)
@@ -171,6 +184,8 @@ def _see(place: Place) -> None:
 def _join(place: Place, namespaces: Mapping[Clone, int]) -> None:
     if not place.nested:
         kernel.setns(namespaces[Clone.NEWNET], Clone.NEWNET)
+        user = 1 if _two_users() else 0
+        kernel.become(user, user, Capability)
         return
     kernel.setns(namespaces[Clone.NEWUSER], Clone.NEWUSER)
     os.setresgid(0, 0, 0)

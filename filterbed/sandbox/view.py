@@ -16,16 +16,25 @@ from filterbed.sandbox.kernel import Mount, mount
 #: Directories every sandbox has for itself.
 PRIVATE = ("/run", "/tmp", "/var/tmp", "/dev/shm")
 _TMPFS_SIZE = "size=1g"
+_MOST_LINKS = 40  # as many as the kernel follows
 
 
 def cover(directories: Iterable[str], keep: Iterable[str]) -> None:
     """Put an empty directory over each of `directories`, and what is in `keep` back into it.
 
     A kept path that is itself covered, or holds a covered directory, is left out: keeping it would
-    undo the covering. Paths that do not exist are ignored. Kept paths keep their own mounts.
+    undo the covering. Paths that do not exist are ignored. Kept paths keep their own mounts, and
+    links on the way to one are made again.
     """
+    keep = list(keep)
     covered = [os.path.realpath(d) for d in directories if os.path.isdir(d)]
     covered = list(dict.fromkeys(covered))
+    links = {
+        link: os.readlink(link)
+        for path in keep
+        for link in links_of(path)
+        if any(_under(link, directory) for directory in covered)
+    }
     kept: dict[str, int] = {}
     for path in sorted({os.path.realpath(k) for k in keep}):
         inside = any(_under(path, d) and path != d for d in covered)
@@ -37,11 +46,43 @@ def cover(directories: Iterable[str], keep: Iterable[str]) -> None:
         _make_like(path, fd)
         mount(f"/proc/self/fd/{fd}", path, flags=Mount.BIND | Mount.REC)
         os.close(fd)
+    for link, target in links.items():
+        if not os.path.lexists(link):
+            os.makedirs(os.path.dirname(link), exist_ok=True)
+            os.symlink(target, link)
+
+
+def links_of(path: str) -> list[str]:
+    """Return every symbolic link that leads to what `path` names, each where it really lies."""
+    found: list[str] = []
+    place, parts = "/", path.split("/")[::-1]
+    while parts and len(found) < _MOST_LINKS:
+        part = parts.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            place = os.path.dirname(place)
+            continue
+        step = os.path.join(place, part)
+        if not os.path.islink(step):
+            place = step
+            continue
+        found.append(step)
+        target = os.readlink(step)
+        place = "/" if target.startswith("/") else place
+        parts += target.split("/")[::-1]
+    return found
 
 
 def hide(paths: Iterable[str]) -> None:
-    """Make each path look empty and stay so: a directory without entries, a file without bytes."""
-    for path in paths:
+    """Make each path look empty and stay so: a directory without entries, a file without bytes.
+
+    What lies below another of them is left alone: mounts can be listed, and names may tell.
+    """
+    hidden = sorted(set(paths))
+    for path in hidden:
+        if any(path != other and _under(path, other) for other in hidden):
+            continue
         if os.path.isdir(path):
             mount(
                 "tmpfs",

@@ -55,6 +55,7 @@ class BoxProcess:
                 box.node, argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
             )
         self._buffer = b""
+        self._silent = False
 
     def ready(self) -> None:
         """Wait until it records and would act."""
@@ -64,6 +65,8 @@ class BoxProcess:
 
     def request(self, word: str) -> Mapping[str, Any]:
         """Ask for `active`, `idle`, `stats` or `stop` and return the answer."""
+        if self._silent:
+            raise BoxError(f"the censor at {self.name} does not answer; {self.last_words()}")
         if self.process.stdin is None:
             raise BoxError(f"the censor at {self.name} has no way in")
         try:
@@ -95,6 +98,7 @@ class BoxProcess:
         while b"\n" not in self._buffer:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([fd], [], [], left)[0]:
+                self._silent = True
                 raise BoxError(
                     f"the censor at {self.name} gave no answer in {ANSWER_SECONDS:g} s; "
                     + self.last_words()

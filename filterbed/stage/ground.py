@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from filterbed import doctor
 from filterbed.order import Order
 from filterbed.rundir import RunDir
 from filterbed.sandbox.place import Place, nest
@@ -24,6 +25,10 @@ WORK = Path("/run/stage")
 _FIRST_QUEUE = 10
 
 
+#: What the ground itself is made with; servers say themselves what they need.
+PROGRAMS = frozenset({"ip", "iptables", "ip6tables", "ethtool", "mnexec", "dumpcap"})
+
+
 class Ground:
     """Everything that stands; `stop` takes the traffic away first, then the witnesses."""
 
@@ -36,6 +41,7 @@ class Ground:
         (WORK / "logs").symlink_to(self.rundir.logs)
         scenario = order.scenario
         plan = scenario.plan
+        _require(PROGRAMS if order.capture else PROGRAMS - {"dumpcap"})
         say(f"network: {len(plan.nodes)} hosts, {len(plan.links)} links")
         self.network: Network = net.stand(plan, nest=nest)
         self.captures = Captures(self.network, self.rundir) if order.capture else None
@@ -144,3 +150,15 @@ class Ground:
                     ) from None
                 raise
         return started
+
+
+def _require(programs: Iterable[str]) -> None:
+    """Refuse, with the cure, where a program is not installed."""
+    packages = {name: package for name, _, package in doctor.PROGRAMS}
+    lacking = [name for name in sorted(programs) if doctor.find_program(name) is None]
+    if lacking:
+        cure = " ".join(dict.fromkeys(packages[name] for name in lacking))
+        raise net.NetworkError(
+            f"not installed: {', '.join(lacking)}; cure: bin/bootstrap, or as root: "
+            f"apt-get install --no-install-recommends {cure}"
+        )

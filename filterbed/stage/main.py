@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from filterbed.order import Order
+from filterbed.rundir import RunDir
 from filterbed.sandbox import place as places
 from filterbed.stage.box import BoxError
 from filterbed.stage.ground import Ground
@@ -20,8 +22,9 @@ LACKS = 3
 def main(order: Order, channel: int) -> int:
     """Carry the order out; return the stage's exit status (of the command, for "exec").
 
-    What it says on `channel` are JSON lines: `{"say": text}` as things happen, and
-    `{"failed": text, "status": 3}` where the machine lacks something.
+    What it says on `channel` are JSON lines: `{"say": text}` as things happen,
+    `{"failed": text, "status": 3}` where the machine lacks something, and for "exec"
+    `{"ended": status}` of the command.
     """
     out = os.fdopen(channel, "w", buffering=1, encoding="utf-8")
 
@@ -30,7 +33,9 @@ def main(order: Order, channel: int) -> int:
 
     try:
         if order.mode == "exec":
-            return _exec(order, say)
+            status = _exec(order, say)
+            out.write(json.dumps({"ended": status}) + "\n")
+            return 0
         from filterbed.stage import run
 
         return run.run(order, say)
@@ -42,6 +47,9 @@ def main(order: Order, channel: int) -> int:
 
 
 def _exec(order: Order, say: Callable[[str], None]) -> int:
+    directory = RunDir(Path(order.directory))
+    for path in (directory.path, directory.capture, directory.logs):
+        path.mkdir()
     ground = Ground(order, say)
     if not order.idle:
         for box in ground.boxes:
@@ -49,4 +57,9 @@ def _exec(order: Order, say: Callable[[str], None]) -> int:
     process = places.spawn(
         ground.place(order.host), order.argv, env=environment(order, order.host), cwd=order.cwd
     )
-    return process.wait()
+    status = process.wait()
+    if casualties := ground.casualties():
+        raise BoxError(
+            "what the command saw is not what the scenario says: " + "; ".join(casualties)
+        )
+    return status if status >= 0 else 128 - status

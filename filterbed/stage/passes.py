@@ -80,11 +80,6 @@ def tools(ground: Ground, say: Callable[[str], None]) -> list[ToolRun]:
 
 def _tool(ground: Ground, probe: Probe, vantage: str) -> ToolRun:
     order = ground.order
-
-    def watch() -> None:
-        if casualties := ground.casualties():
-            raise Trouble(casualties)
-
     outcome = tool.run(
         ground.place(vantage),
         probe.argv or (sys.executable, *BUILT_IN[probe.name]),
@@ -92,7 +87,7 @@ def _tool(ground: Ground, probe: Probe, vantage: str) -> ToolRun:
         cwd=order.cwd,
         timeout=order.timeout,
         log=ground.rundir.logs / f"tool-{probe.name}-{vantage}.stderr.log",
-        watch=watch,
+        watch=lambda: _watch(ground),
     )
     return ToolRun(
         probe.name,
@@ -106,6 +101,11 @@ def _tool(ground: Ground, probe: Probe, vantage: str) -> ToolRun:
     )
 
 
+def _watch(ground: Ground) -> None:
+    if casualties := ground.casualties():
+        raise Trouble(casualties)
+
+
 def _measure(ground: Ground, vantage: str, turn: str) -> list[Measurement]:
     order = ground.order
     targets = [t.public() for t in order.scenario.targets if t.name in order.targets]
@@ -117,6 +117,7 @@ def _measure(ground: Ground, vantage: str, turn: str) -> list[Measurement]:
         timeout=CONTROL_SECONDS,
         log=ground.rundir.logs / f"control-{turn}-{vantage}.log",
         stdin=b"".join(json.dumps(t).encode() + b"\n" for t in targets),
+        watch=lambda: _watch(ground),
     )
     text = b"".join(data for _, data in outcome.chunks).decode("utf-8", "replace")
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
