@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -345,3 +346,64 @@ def test_a_correct_answer_claims_what_is_true(truth: Label, seen: Label) -> None
     if correct(truth, seen):
         assert positive(truth) == positive(seen)
         assert seen.verdict != "unknown"
+
+
+# The page
+
+PAGE = Path(__file__).parents[2] / "docs" / "judging.md"
+
+
+def page_label(cell: str) -> Label:
+    verdict, *words = [word.strip("`") for word in cell.split()]
+    loci = [word for word in words if word in LOCI]
+    nodes = frozenset(words) - set(loci)
+    return Label(cast(Verdict, verdict), nodes, loci[0] if loci else None)
+
+
+def page_examples() -> list[tuple[str, str, bool]]:
+    table = PAGE.read_text().split("| expected | observed | correct |\n|---|---|---|\n")[1]
+    lines = table.split("\n\n")[0].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [(expected, observed, {"yes": True, "no": False}[right])
+            for expected, observed, right in cells]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expected", "observed", "right"), page_examples())
+def test_the_pages_examples(expected: str, observed: str, right: bool) -> None:
+    assert correct(page_label(expected), page_label(observed)) is right
+
+
+SAID = {
+    "right about everything": TRUTH,
+    "always `ok`": dict.fromkeys(TRUTH, OK),
+    "always `blocked`": dict.fromkeys(TRUTH, blocked()),
+    "`tcp.reset` for all three": {
+        **TRUTH,
+        **dict.fromkeys(("dns", "sni", "page"), blocked("tcp.reset")),
+    },
+    "`dns`; `tls.reset`; `dns`, `http`": {
+        **TRUTH,
+        "dns": blocked("dns"),
+        "sni": blocked("tls.reset"),
+        "page": blocked("dns", "http"),
+    },
+    "silent": dict.fromkeys(TRUTH, UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("tool", SAID)
+def test_the_pages_five_tools(tool: str) -> None:
+    (line,) = [line for line in PAGE.read_text().splitlines() if line.startswith(f"| {tool} |")]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    found = summary(SAID[tool])
+    assert tuple(map(int, cells[1].split())) == counts(found)
+    for cell, key in zip(
+        cells[2:6], ("precision", "recall", "recall_all", "accuracy"), strict=True
+    ):
+        hits, n = map(int, cell.split("/"))
+        assert found[key] == Rate(hits, n).to_json()
+    for word in cells[6].split(", ") if cells[6][-1].isdigit() else []:
+        key, value = word.split()
+        share = [int(number) for number in value.split("/")]
+        wanted = Rate(*share).to_json() if len(share) == 2 else share[0]
+        assert found["mechanism"][key] == wanted
