@@ -133,6 +133,7 @@ def run(scenario: Scenario, probes: tuple[Probe, ...], options: Options) -> Fini
     except OSError as error:
         click.echo(f"filterbed: {options.out} cannot be written: {error.strerror}", err=True)
         return Finished(scenario.name, None, LACKS, False, [str(error)])
+    judge.refuse(directory, scenario, head, options.seed, [rundir.INTERRUPTED])
     policies = resolved(scenario, options.clock_rate)
     directory.write_json("policy.json", policies)
     order = _order(scenario, probes, options, directory, vantages, targets, policies)
