@@ -24,8 +24,8 @@ class Question:
     """What is asked, in declared order, and what attributes a packet to it.
 
     `clients`: raw address -> the vantage it belongs to. `resolvers`: raw address -> the vantages
-    that ask this recursor. `dns`: name -> its addresses in the sandbox's zone. `partial`: not all
-    of the scenario's targets are asked, so one may miss the target whose memory would hit it.
+    that ask this recursor. `dns`: name -> its addresses in the sandbox's zone. `truths` are the
+    whole scenario's, also of targets that are not asked.
     """
 
     vantages: tuple[str, ...]
@@ -34,7 +34,15 @@ class Question:
     clients: Mapping[bytes, str]
     resolvers: Mapping[bytes, tuple[str, ...]]
     dns: Mapping[str, tuple[str, ...]]
-    partial: bool = False
+
+    @property
+    def partial(self) -> bool:
+        """Return whether not all of the scenario's targets are asked.
+
+        Then a target may miss the one whose memory would hit it.
+        """
+        asked = {target.name for target in self.targets}
+        return any(name not in asked for _, name in self.truths)
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
@@ -102,15 +110,13 @@ def of_scenario(
     kept = tuple(name for name in scenario.vantages if name in here)
     wanted = None if targets is None else frozenset(targets)
     asked = tuple(t for t in scenario.targets if wanted is None or t.name in wanted)
-    names = {target.name for target in asked}
     return Question(
         kept,
         asked,
-        {pair: truth for pair, truth in scenario.truths.items() if pair[1] in names},
+        scenario.truths,
         {raw(address): name for name in kept for address in addresses(scenario.plan, name)},
         resolvers(scenario.plan, kept),
         {plain(name): found for name, found in scenario.dns.items()},
-        partial=len(asked) < len(scenario.targets),
     )
 
 
