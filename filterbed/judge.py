@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from filterbed import observation, pcapng, question, score
+from filterbed import observation, pcapng, question, race, score
 from filterbed.audit import Scene, Tap, audit
 from filterbed.order import Order, Result, ToolRun
 from filterbed.question import Pair
@@ -131,6 +131,8 @@ def _witnesses(
         problems += [f"capture on {tap.interface}: {text}" for text in capture_drops(log)]
         captures += capture_counts(log)
     mine = [event for event in events if event.get("box") == censor.name]
+    inner = [tap.path for tap in taps if tap.inside]
+    problems += race.lost(censor.name, inner, scene.door, mine)
     stats = result.boxes.get(censor.name, {})
     problems += compare(censor.name, stats=stats, wire=wire, events=mine, idle=order.idle)
     return problems, gather(stats=stats, wire=wire, events=mine, captures=captures)
