@@ -107,16 +107,12 @@ def sources() -> list[Path]:
 
 
 def text_files() -> list[Path]:
-    """What a clone holds, as git sees it; without git, the sources and the pages."""
-    done = subprocess.run(
-        ["git", "-c", "safe.directory=*", "ls-files", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
-    names = done.stdout.decode().split("\0") if done.returncode == 0 else []
-    found = [ROOT / name for name in names if name and (ROOT / name).is_file()]
-    return found or [*sources(), *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    """What a clone holds; runs, caches and environments are no part of it."""
+    folders = (*ROOMS, "tests", "docs", "benchmarks", "bin", ".ci", ".github")
+    inside = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    found = [path for path in (*ROOT.iterdir(), *inside) if path.is_file()]
+    left_out = re.compile(r"__pycache__|latest\.json|\.(pyc|new|lock)$|^\.git$")
+    return sorted(path for path in found if not left_out.search(name(path)))
 
 
 def name(path: Path) -> str:
