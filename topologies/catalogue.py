@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from topologies import check, line, national
+from topologies import check, hops, line, national
 from topologies.errors import PlanError, Problem
 from topologies.place import Place, Vantage
 from topologies.plan import Plan
@@ -13,7 +13,11 @@ from topologies.plan import Plan
 Builder = Callable[[Mapping[str, Any], Mapping[str, Vantage], Mapping[str, Place]], Plan]
 
 #: Another topology is one file and one line here.
-TOPOLOGIES: Mapping[str, Builder] = {"line": line.plan, "national": national.plan}
+TOPOLOGIES: Mapping[str, Builder] = {
+    "line": line.plan,
+    "hops": hops.plan,
+    "national": national.plan,
+}
 
 
 def build(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
@@ -47,6 +48,28 @@ def delay(options: Mapping[str, Any]) -> Iterator[Problem]:
     if not number or not 0 <= value <= DELAY_LIMIT:
         expected = f"seconds one way, from 0 to {DELAY_LIMIT:g}"
         yield Problem(("topology", "delay"), value, expected, "for example 0.020")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A whole number as it is used, and what is wrong with the one that was asked for."""
+
+    value: int
+    problems: tuple[Problem, ...] = ()
+
+
+def number(
+    options: Mapping[str, Any], key: str, least: int, most: int, default: int, hint: str = ""
+) -> Number:
+    """Expect a whole number from `least` to `most`; where it is wrong, go on with the default."""
+    value = options.get(key)
+    if value is None:
+        return Number(default)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if whole and least <= value <= most:
+        return Number(value)
+    expected = f"a whole number from {least} to {most}"
+    return Number(default, (Problem(("topology", key), value, expected, hint),))
 
 
 def words(options: Mapping[str, Any], key: str, known: Collection[str]) -> Iterator[Problem]:
@@ -98,3 +121,22 @@ def addresses(places: Mapping[str, Place], taken: Mapping[str, str]) -> Iterator
             if address in holders:
                 yield Problem(path, text, "an address that is free", f"{holders[address]} holds it")
             holders[address] = name
+
+
+def plain(
+    vantages: Mapping[str, Vantage],
+    places: Mapping[str, Place],
+    names_taken: Collection[str],
+    addresses_taken: Mapping[str, str],
+) -> Iterator[Problem]:
+    """Check who stands in a topology that has neither cities nor carriers."""
+    yield from names(vantages, places, names_taken)
+    yield from addresses(places, addresses_taken)
+    hint = "this topology has no cities and carriers: `use: national` has"
+    for name, vantage in vantages.items():
+        for key, value in (("city", vantage.city), ("carrier", vantage.carrier)):
+            if value is not None:
+                yield Problem(("vantages", name, key), value, "nothing", hint)
+    for name, place in places.items():
+        if place.carrier is not None:
+            yield Problem(("places", name, "carrier"), place.carrier, "nothing", hint)

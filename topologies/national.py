@@ -14,30 +14,18 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from topologies import check
-from topologies.address import (
-    AUTHORITATIVE,
-    AUTHORITATIVE_ASN,
-    CABLE,
-    CAMPUS,
-    COUNTRIES,
-    RESOLVER,
-    RESOLVER_ASN,
-    TRANSIT,
-    Carrier,
-    Country,
-)
+from topologies import check, side
+from topologies.address import COUNTRIES, RESOLVER, TRANSIT, Carrier, Country
 from topologies.draft import Draft, Standing
 from topologies.errors import PlanError, Problem
 from topologies.place import Place, Vantage
 from topologies.plan import Box, Plan
 
 OPTIONS = ("country", "cities", "carriers", "delay", "resolver")
-FIXED = ("border", "intl", "resolver", "auth", "control")
+FIXED = ("border", "intl", *side.OUTSIDE)
 DEFAULT_COUNTRY = "CN"
 #: Seconds one way across the border, where the scenario says nothing.
 DELAY = 0.020
-DEFAULT_PLACE = "servers"
 #: Which recursor a vantage's resolv.conf names: the one abroad, or its own carrier's.
 RESOLVERS = ("abroad", "carrier")
 
@@ -62,7 +50,7 @@ def plan(
     if problems:
         raise PlanError(tuple(problems))
     country = COUNTRIES[options.get("country", DEFAULT_COUNTRY)]
-    return _Drawing(options, country, vantages, places or {DEFAULT_PLACE: Place()}).plan()
+    return _Drawing(options, country, vantages, places or {side.DEFAULT_PLACE: Place()}).plan()
 
 
 def problems_of(
@@ -128,7 +116,7 @@ def _taken_names(country: Country) -> set[str]:
 
 def _taken_addresses(country: Country) -> dict[str, str]:
     taken = {a: f"dns-{c.code}" for c in country.carriers.values() for a in c.resolver}
-    return {**taken, **dict.fromkeys(RESOLVER, "resolver"), **dict.fromkeys(AUTHORITATIVE, "auth")}
+    return {**taken, **side.TAKEN}
 
 
 class _Drawing:
@@ -154,7 +142,7 @@ class _Drawing:
         outside, _ = draft.link("border", "intl", TRANSIT, float(self.options.get("delay", DELAY)))
         inside = self._carriers()
         self._inland()
-        self._abroad()
+        side.outside(draft, "intl", self.vantages, self.places)
         return draft.plan(root="intl", boxes=(Box("border", inside, (outside,)),))
 
     def _used(self) -> list[Carrier]:
@@ -200,20 +188,3 @@ class _Drawing:
                 resolver = carrier.resolver[0]
                 self.draft.node(name, "server", place.addresses, **at, resolver=resolver)
                 self.draft.link(f"bb-{carrier.code}", name, carrier.backbone)
-
-    def _abroad(self) -> None:
-        draft, resolver = self.draft, RESOLVER[0]
-        for name, place in self.places.items():
-            if place.carrier is None:
-                draft.node(name, "server", place.addresses, asn=TRANSIT.asn, resolver=resolver)
-                draft.link("intl", name, TRANSIT)
-        for name, vantage in self.vantages.items():
-            if vantage.abroad:
-                draft.node(name, "vantage", asn=CABLE.asn, resolver=resolver)
-                draft.link("intl", name, CABLE)
-        draft.node("resolver", "resolver", RESOLVER, asn=RESOLVER_ASN)
-        draft.link("intl", "resolver", TRANSIT)
-        draft.node("auth", "server", AUTHORITATIVE, asn=AUTHORITATIVE_ASN)
-        draft.link("intl", "auth", TRANSIT)
-        draft.node("control", "control", asn=CAMPUS.asn, resolver=resolver)
-        draft.link("intl", "control", CAMPUS)

@@ -12,6 +12,8 @@ from topologies.plan import Node, Plan
 
 #: The whole censored side, in every topology.
 INSIDE = "inside"
+#: Topologies without cities and carriers: one network of clients, one backbone.
+PLAIN = frozenset({"line", "hops", "fork", "detour"})
 
 
 def prefixes(plan: Plan, selector: str) -> tuple[str, ...]:
@@ -25,7 +27,7 @@ def prefixes(plan: Plan, selector: str) -> tuple[str, ...]:
     """
     if any(node.name == selector for node in plan.nodes):
         return _unique(_own(plan, selector))
-    if selector == INSIDE and plan.topology == "line":
+    if selector == INSIDE and plan.topology in PLAIN:
         return (*ACCESS.prefixes, *LINE_BACKBONE.prefixes)
     for country in COUNTRIES.values():
         found = _of_country(plan, country, selector)
@@ -40,14 +42,14 @@ def prefixes(plan: Plan, selector: str) -> tuple[str, ...]:
 
 def words(plan: Plan) -> tuple[str, ...]:
     """List the words that mean something in a plan."""
-    if plan.topology == "line":
+    if plan.topology in PLAIN:
         return (INSIDE, *(node.name for node in plan.nodes))
     places = [word for c in COUNTRIES.values() for word in (c.code, *c.cities, *c.carriers)]
     return (INSIDE, *places, *(node.name for node in plan.nodes))
 
 
 def _of_country(plan: Plan, country: Country, selector: str) -> list[str]:
-    if plan.topology == "line":
+    if plan.topology in PLAIN:
         return []
     if selector in (country.code, INSIDE):
         return [p for carrier in country.carriers.values() for p in _of_carrier(plan, carrier)]

@@ -1,0 +1,71 @@
+"""Draw what hangs on either side of a box: clients inside, the rest of the world outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from topologies.address import (
+    ACCESS,
+    AUTHORITATIVE,
+    AUTHORITATIVE_ASN,
+    CABLE,
+    CAMPUS,
+    RESOLVER,
+    RESOLVER_ASN,
+    TRANSIT,
+)
+from topologies.draft import Draft
+from topologies.place import Place, Vantage
+
+#: The nodes outside that every topology has, and where services stand when no host is named.
+OUTSIDE = ("resolver", "auth", "control")
+DEFAULT_PLACE = "servers"
+#: Who holds the addresses that every topology has.
+TAKEN: Mapping[str, str] = {
+    **dict.fromkeys(RESOLVER, "resolver"),
+    **dict.fromkeys(AUTHORITATIVE, "auth"),
+}
+
+
+def inside(
+    draft: Draft, at: str, vantages: Mapping[str, Vantage], places: Mapping[str, Place]
+) -> tuple[str, ...]:
+    """Hang the clients, and the servers that stand with them, on `at`.
+
+    Returns: the interfaces of `at` that look at them.
+    """
+    facing = []
+    for name, vantage in vantages.items():
+        if not vantage.abroad:
+            draft.node(name, "vantage", asn=ACCESS.asn, resolver=RESOLVER[0])
+            facing.append(draft.link(at, name, ACCESS)[0])
+    for name, place in places.items():
+        if place.inside:
+            draft.node(name, "server", place.addresses, asn=ACCESS.asn, resolver=RESOLVER[0])
+            facing.append(draft.link(at, name, ACCESS)[0])
+    return tuple(facing)
+
+
+def outside(
+    draft: Draft, at: str, vantages: Mapping[str, Vantage], places: Mapping[str, Place]
+) -> None:
+    """Hang the rest of the world on `at`: vantages abroad, servers, resolver, auth, control."""
+    for name, vantage in vantages.items():
+        if vantage.abroad:
+            draft.node(name, "vantage", asn=CABLE.asn, resolver=RESOLVER[0])
+            draft.link(at, name, CABLE)
+    for name, place in places.items():
+        if place.carrier is None and not place.inside:
+            draft.node(name, "server", place.addresses, asn=TRANSIT.asn, resolver=RESOLVER[0])
+            draft.link(at, name, TRANSIT)
+    draft.node("resolver", "resolver", RESOLVER, asn=RESOLVER_ASN)
+    draft.link(at, "resolver", TRANSIT)
+    draft.node("auth", "server", AUTHORITATIVE, asn=AUTHORITATIVE_ASN)
+    draft.link(at, "auth", TRANSIT)
+    draft.node("control", "control", asn=CAMPUS.asn, resolver=RESOLVER[0])
+    draft.link(at, "control", CAMPUS)
+
+
+def reserved(places: Mapping[str, Place]) -> tuple[str, ...]:
+    """List the addresses no link may be numbered with."""
+    return (*(a for place in places.values() for a in place.addresses), *TAKEN)
