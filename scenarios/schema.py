@@ -50,6 +50,15 @@ class Line(Closed):
     delay: Duration = 0.02
 
 
+class Hops(Closed):
+    """A chain of routers, one of which is the box."""
+
+    use: Literal["hops"]
+    hops: int = 5
+    censor: int | None = None
+    delay: Duration = 0.02
+
+
 class National(Closed):
     """A country of cities and carriers behind a border, and the world beyond it."""
 
@@ -211,7 +220,7 @@ class Step(Closed):
     disable: str | None = None
 
 
-Topology = Annotated[Line | National, Field(discriminator="use")]
+Topology = Annotated[Line | Hops | National, Field(discriminator="use")]
 Service = Annotated[Web | Sip, Field(discriminator="kind")]
 Target = Annotated[
     WebTarget | DnsTarget | TcpTarget | UdpTarget | SipTarget | CallTarget,

@@ -31,7 +31,7 @@ CASES = [
     ("tags: [dns]", "tags: dns", "5:7  tags", "expected a list"),
     ("scenario: test/small", "scenario: Test", "1:11  scenario", "a name like group/name"),
     ("use: national", "use: nationl", "7:17  topology.use", "did you mean 'national'?"),
-    ("use: national, ", "", "7:1  topology", "the key 'use', one of line or national"),
+    ("use: national, ", "", "7:1  topology", "the key 'use', one of "),
     ("delay: 20 ms", "delay: 20", "7:92  topology.delay", "did you mean '20 ms' or '20 s'?"),
     ("abroad: true", "abroad: yes", "11:16  vantages.us.abroad", "true or false"),
     ("us: {abroad: true}", "us: abroad", "11:7  vantages.us", "expected a mapping"),
