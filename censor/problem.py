@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -52,11 +53,30 @@ def problems(document: object) -> list[Problem]:
     try:
         PolicyDocument.model_validate(document)
     except ValidationError as error:
-        found = [_problem(document, item) for item in error.errors(include_url=False)]
+        found = _deepest(document, error)
     if isinstance(document, Mapping):
         known = {problem.path for problem in found}
         found += [one for one in _contradictions(document) if one.path not in known]
-    return sorted(_joined(found), key=lambda one: [str(part).zfill(6) for part in one.path])
+    return sorted(_joined(found), key=lambda one: [_rank(part) for part in one.path])
+
+
+def _rank(part: str | int) -> tuple[bool, int, str]:
+    return (True, part, "") if isinstance(part, int) else (False, 0, part)
+
+
+def _deepest(document: object, error: ValidationError) -> list[Problem]:
+    """Say pydantic's errors; of a union, the member that fits best is the one that got deepest."""
+    told = [(str(item["type"]), _problem(document, item)) for item in error.errors()]
+    paths = {problem.path for _, problem in told}
+    return [
+        problem
+        for kind, problem in told
+        if not (kind in _WHOLE and any(_within(path, problem.path) for path in paths))
+    ]
+
+
+def _within(path: Path, outer: Path) -> bool:
+    return len(path) > len(outer) and path[: len(outer)] == outer
 
 
 def _joined(found: Iterable[Problem]) -> Iterable[Problem]:
@@ -85,7 +105,7 @@ def _problem(document: object, error: Mapping[str, Any]) -> Problem:
         return Problem(path, value, f"one of {', '.join(sorted(known))}", _guess(path[-1], known))
     if kind == "literal_error":
         words = str(error["ctx"]["expected"])
-        return Problem(path, value, words, _guess(value, words.replace("'", "").split(" or ")))
+        return Problem(path, value, words, _guess(value, re.findall("'([^']*)'", words)))
     if kind == "act":
         return Problem(path, value, expected, _guess_act(value))
     return Problem(path, value, _PLAIN.get(kind, expected[:1].lower() + expected[1:]))
@@ -96,11 +116,12 @@ def _walk(document: object, loc: Iterable[str | int]) -> tuple[Path, object]:
     path: list[str | int] = []
     value = document
     for part in loc:
-        try:
-            value = value[part]  # type: ignore[index]
-        except (KeyError, IndexError, TypeError):
-            continue
-        path.append(part)
+        if isinstance(value, Mapping | list):
+            try:
+                value = value[part]  # type: ignore[index]
+            except (KeyError, IndexError, TypeError):
+                continue
+            path.append(part)
     return tuple(path), value
 
 
@@ -115,6 +136,9 @@ _PLAIN: Final = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+
+#: What says only that a value is not of a kind at all.
+_WHOLE: Final = frozenset({*_PLAIN, "literal_error"})
 
 _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "tcp": doc.TcpBehaviour,

@@ -398,7 +398,8 @@ except OSError as error:
             ports = censor.ask("stats")["seen"]
             reset = ground.sh("client", f"{sys.executable} {once} blocked.example")
             found[name] = {
-                "got": got, "again": again.strip(), "reset": reset.strip(), "packets": after - before,
+                "got": got, "again": again.strip(), "reset": reset.strip(),
+                "packets": after - before,
                 "anew": censor.ask("stats")["seen"] - ports,
                 **ground.finish(censor),
             }  # fmt: skip

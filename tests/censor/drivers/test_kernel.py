@@ -1,0 +1,74 @@
+"""The kernel's side, as far as it can be told without touching it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from censor.drivers import kernel
+from censor.errors import MachineError
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_it_refuses_a_network_that_is_the_machine_s() -> None:
+    if os.stat("/proc/self/ns/user").st_ino != 0xEFFFFFFD:
+        pytest.skip("these tests run in a user namespace of their own")
+    with pytest.raises(MachineError, match="unshare"):
+        kernel.refuse_outside_a_sandbox()
+
+
+def test_it_accepts_a_network_made_for_it() -> None:
+    script = "from censor.drivers.kernel import refuse_outside_a_sandbox as r; r(); print('in')"
+    done = subprocess.run(
+        ["unshare", "-U", "-r", "-n", sys.executable, "-c", script],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "unshare:" in done.stderr:
+        pytest.skip(done.stderr)
+    assert done.stdout == "in\n", done.stderr
+
+
+def test_marks_of_generations_differ_and_none_is_nothing() -> None:
+    marks = {kernel.mark(generation) for generation in range(1, 1000)}
+    assert len(marks) == 999
+    assert kernel.MARK not in marks
+    assert all(mark & 0xFFF00000 == kernel.MARK for mark in marks)
+
+
+def test_the_rules_ask_first_and_pass_only_this_generation() -> None:
+    text = kernel.Filter(3, offload=True)._rules(5)
+    lines = text.splitlines()
+    assert lines[0] == "*mangle"
+    assert lines[-1] == "COMMIT"
+    syn, settled, rest = (
+        next(n for n, line in enumerate(lines) if part in line)
+        for part in ("--syn", "ACCEPT", "-A FORWARD -j NFQUEUE --queue-num 3")
+    )
+    assert syn < settled < rest
+    assert hex(kernel.mark(5)) in lines[settled]
+    assert "bypass" not in text
+
+
+def test_idle_and_inspecting_everything_pass_nothing_by() -> None:
+    assert "ACCEPT" not in kernel.Filter(3, offload=True)._rules(None)
+    plain = kernel.Filter(3, offload=False)._rules(None)
+    assert "CONNMARK" not in plain  # no connection tracking at all
+    assert "--queue-num 3" in plain
+
+
+def test_counters_that_are_not_there_are_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table = tmp_path / "nfnetlink_queue"
+    monkeypatch.setattr(kernel, "_COUNTERS", table)
+    with pytest.raises(MachineError, match="ordinary user"):
+        kernel.counters(7)
+    table.write_text("    7  31337     2 2  4016     5     6       99  1\n")
+    assert kernel.counters(7) == kernel.Counters(2, 5, 6)
+    with pytest.raises(MachineError, match="queue 8 is not there"):
+        kernel.counters(8)
