@@ -12,7 +12,7 @@ import click
 
 from filterbed import __version__
 
-USAGE, LACKS = 2, 3
+USAGE, LACKS, INTERRUPTED = 2, 3, 130
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -191,7 +191,16 @@ def main(argv: list[str] | None = None) -> None:
         cut = arguments.index("--")
         arguments, command = arguments[:cut], arguments[cut + 1 :]
     try:
-        cli.main(args=arguments, prog_name="filterbed", obj=command)
+        status = cli.main(
+            args=arguments, prog_name="filterbed", obj=command, standalone_mode=False
+        )
+        sys.exit(status or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:  # click's word for an interrupt, which it would make status 1
+        click.echo("filterbed: interrupted", err=True)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
