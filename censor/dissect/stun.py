@@ -181,8 +181,8 @@ def dissect(
 ) -> Message | ChannelData | Incomplete | NotStun:
     """Read a UDP payload, or with `tcp` what a stream begins with.
 
-    `later`: the stream had a message before this one, so that a ChannelData frame may come; at a
-    stream's beginning none does, and "GET " would look like one.
+    `later`: the stream had a message before this one, so that a ChannelData frame may
+    come; at a stream's beginning none does, and "GET " would look like one.
 
     Returns: Incomplete only with `tcp`. `length` says where in a stream the next one begins.
     Limits: a UDP payload must be one message and no more, as fact dpi-stun has it. Messages
@@ -191,6 +191,8 @@ def dissect(
         none is read.
     Source: RFC 8489 sections 5 and 6.2, RFC 8656 section 12.
     """
+    if tcp and later and not payload:
+        return Incomplete(CHANNEL_HEADER)
     if payload and payload[0] >= 0x40:
         if payload[0] < 0x50 and (later or not tcp):
             return _read_channel(payload, tcp)
