@@ -1,0 +1,52 @@
+"""docs/censor.md: complete, and its samples work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel
+
+from censor import document, events
+from censor.policy import load
+
+MANUAL = Path(__file__).parents[2].joinpath("docs", "censor.md").read_text("utf-8")
+
+
+def models() -> list[type[BaseModel]]:
+    return [
+        one
+        for one in vars(document).values()
+        if isinstance(one, type) and issubclass(one, document.Model)
+    ]
+
+
+def test_every_key_of_a_policy_is_explained() -> None:
+    words = set(re.findall(r"[A-Za-z_.]+", MANUAL))
+    keys = {field.alias or name for one in models() for name, field in one.model_fields.items()}
+    assert len(keys) > 50
+    assert {key for key in keys if key not in words and f"tcp.{key}" not in words
+            and not any(f"{p}.{key}" in words for p in ("dns", "http", "tls", "sip", "limits"))
+            } == set()  # fmt: skip
+
+
+def test_every_event_is_explained() -> None:
+    rows = set(re.findall(r"`(\w+)`", MANUAL[MANUAL.index("## Events") :]))
+    drivers = set(events.DriverWord.__args__)  # type: ignore[attr-defined]
+    assert events.ENGINE_WORDS | drivers <= rows | {"rewritten", "held"}
+
+
+def test_defaults_are_as_stated() -> None:
+    for prefix, model in (("tcp", document.TcpBehaviour), ("limits", document.LimitsDocument)):
+        for name, field in model.model_fields.items():
+            (row,) = re.findall(rf"^\| `{prefix}\.{name}` \| `?(.*?)`? \|", MANUAL, re.MULTILINE)
+            assert row.removesuffix(" s") in (str(field.default).lower(), f"{field.default:g}"
+                if isinstance(field.default, float) else ""), name  # fmt: skip
+
+
+def test_samples_work() -> None:
+    blocks = re.findall(r"```(\w+)\n(.*?)```", MANUAL, re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["yaml", "python"]
+    assert load(yaml.safe_load(blocks[0][1])).rules[1].chance == 0.75
+    exec(blocks[1][1], {})
