@@ -1,0 +1,145 @@
+"""Topologies that stand: what probes sent from a vantage say about where its box is.
+
+Each test writes a scenario, stands it up with `filterbed exec --active` and runs a probe of its
+own at a vantage. A box forges an answer for `forged.example.net`, so that whoever gets one knows
+that his query crossed it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scenarios.loader import load
+from scenarios.model import Scenario
+
+pytestmark = pytest.mark.live
+
+PROJECT = Path(__file__).parents[2]
+FORGED = "8.7.198.45"
+RESOLVER, RESOLVER6 = "8.8.8.8", "2001:4860:4860::8888"
+
+SCENARIO = """
+scenario: test/ground
+title: A box to be found
+period: 2020
+story: Where is it?
+topology: {topology}
+vantages: {vantages}
+services: {{news: {{kind: web, names: [news.example.net]}}}}
+targets: {{news: {{kind: web, url: "http://news.example.net/"}}}}
+censors:
+{censors}
+truth: [{{target: news, verdict: ok}}]
+"""
+BOX = """
+  {name}:
+    at: {name}
+    position: on-path
+    latency: 1 ms
+    rules:
+      - id: forge
+        when: {{dns.name: {{exact: [{forged}]}}}}
+        then: {{inject: dns-answer, addresses: [{address}]}}
+        fidelity: modelled
+"""
+
+#: What every probe below begins with. `ask` sends one query for a name with a TTL from a port, and
+#: returns who said that it expired and the last octets of each answer that came.
+ASK = """
+import json, select, socket, sys, time
+def ask(server, name, ttl=64, port=0, seconds=0.25, enough=99):
+    six = ":" in server
+    family = socket.AF_INET6 if six else socket.AF_INET
+    level, hops, errors = (41, 16, 25) if six else (0, 2, 11)
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
+    found = {"ttl": ttl, "exceeded": None, "answers": []}
+    with socket.socket(family, socket.SOCK_DGRAM) as asker:
+        asker.setsockopt(level, hops, ttl)
+        asker.setsockopt(level, errors, 1)
+        asker.bind(("::" if six else "0.0.0.0", port))
+        asker.connect((server, 53))
+        asker.send(b"\\x12\\x34\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0" + labels + b"\\0\\0\\1\\0\\1")
+        found["port"] = asker.getsockname()[1]
+        poll = select.poll()
+        poll.register(asker, select.POLLIN)
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and len(found["answers"]) < enough:
+            for _, event in poll.poll(left * 1000):
+                if event & select.POLLERR:
+                    data = asker.recvmsg(512, 512, socket.MSG_ERRQUEUE)[1][0][2]
+                    address = data[24:40] if six else data[20:24]
+                    found["exceeded"] = [socket.inet_ntop(family, address), *data[5:7]]
+                elif event & select.POLLIN:
+                    data = asker.recv(512)
+                    own = data[6:8] != b"\\0\\0"
+                    found["answers"].append(socket.inet_ntoa(data[-4:]) if own else "none")
+    return found
+def say(value):
+    print(json.dumps(value), flush=True)
+"""
+
+
+def scenario(directory: Path, topology: str, vantages: str, *boxes: str) -> Path:
+    """Write a scenario whose boxes each forge: the first FORGED, the next an address one higher."""
+    start, _, last = FORGED.rpartition(".")
+    censors = "".join(
+        BOX.format(name=name, forged="forged.example.net", address=f"{start}.{int(last) + n}")
+        for n, name in enumerate(boxes)
+    )
+    file = directory / "ground.yaml"
+    file.write_text(SCENARIO.format(topology=topology, vantages=vantages, censors=censors))
+    return file
+
+
+def at(file: Path, host: str, program: str, *arguments: str) -> list[Any]:
+    """Run a Python program on a host and return the JSON lines it printed."""
+    command = [sys.executable, "-P", "-m", "filterbed", "exec", str(file), "--at", host]
+    done = subprocess.run(
+        [*command, "--active", "--", sys.executable, "-", *arguments],
+        input=ASK + program,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=PROJECT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def facing(loaded: Scenario, path: list[str], version: int) -> list[str]:
+    """Return the address with which each router on a path looks back."""
+    plan, found = loaded.plan, []
+    for near, far in pairwise(path):
+        (link,) = [li for li in plan.links if {e.node for e in li.ends} == {near, far}]
+        (end,) = [end for end in link.ends if end.node == far]
+        found.append(end.addresses[version == 6].partition("/")[0])
+    return found
+
+
+@pytest.mark.parametrize(("hops", "censor"), [(5, 3), (2, 1)])
+def test_the_box_is_found_by_ttl(tmp_path: Path, hops: int, censor: int) -> None:
+    topology = f"{{use: hops, hops: {hops}, censor: {censor}, delay: 5 ms}}"
+    file = scenario(tmp_path, topology, "{client: {}}", "censor")
+    routers = ["censor" if hop == censor else f"r{hop}" for hop in range(1, hops + 1)]
+    program = """
+for server in sys.argv[2:]:
+    say([ask(server, "forged.example.net", ttl) for ttl in range(1, int(sys.argv[1]) + 1)])
+"""
+    told = at(file, "client", program, str(hops + 1), RESOLVER, RESOLVER6)
+    for version, kind, found in ((4, 11, told[0]), (6, 3, told[1])):
+        addresses = facing(load(file), ["client", *routers], version)
+        assert [row["exceeded"] for row in found] == [
+            *([address, kind, 0] for address in addresses),
+            None,
+        ]
+        forged = [row["ttl"] for row in found if FORGED in row["answers"]]
+        assert forged == [*range(censor + 1, hops + 2)]
+        assert len(found[-1]["answers"]) == 2  # the forged one, and the resolver's own
+        assert [len(row["answers"]) for row in found[censor:-1]] == [1] * (hops - censor)
