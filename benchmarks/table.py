@@ -15,6 +15,9 @@ from typing import Any
 #: How each unit's values are printed.
 FORMATS = {"Gbit/s": "{:.2f}", "packets/s": "{:,.0f}", "s": "{:.2f}"}
 
+#: A load average per core above which figures are not to be trusted.
+BUSY = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -99,6 +102,10 @@ def text(rows: Sequence[Row], about: dict[str, Any]) -> str:
         "{processor}, {cores} cores, Linux {kernel}, Python {python}, load {load:.1f}, {date}; "
         "queues had the usual receive buffer of 212,992 bytes".format(**about)
     )
+    if about["load"] > BUSY * about["cores"]:
+        lines.append(
+            "The machine was busy when this began: rates are low, and ratios less certain."
+        )
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -53,3 +53,9 @@ def test_json_has_the_machine_and_the_five_keys(tmp_path: Path) -> None:
     assert [row["name"] for row in read["results"]] == ["fast", "slow"]
     assert {"name", "value", "unit", "against", "ratio"} <= set(read["results"][0])
     assert read["results"][1]["packets_lost"] == 7
+
+
+def test_text_says_when_the_machine_was_busy() -> None:
+    quiet = {**table.machine(), "load": 0.1, "cores": 2}
+    assert "busy" not in table.text([FAST], quiet)
+    assert "busy" in table.text([FAST], {**quiet, "load": 1.5})
