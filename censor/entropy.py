@@ -5,14 +5,12 @@ The rule exempts what it knows; whatever is left over is suspected.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-_PRINTABLE: Final = bytes(range(0x20, 0x7F))
-_runs = re.compile(rb"[\x20-\x7e]+").finditer
-_prefix = re.compile(rb"[\x20-\x7e]*").match
+#: Maps a byte to 1 if it is printable, else to 0.
+_MARKS: Final = bytes(0x20 <= byte <= 0x7E for byte in range(256))
 
 
 class Exemption(Enum):
@@ -44,7 +42,7 @@ class Rule:
     run: int = 20
     tls_types: frozenset[int] = frozenset((0x16, 0x17))
     tls_minor: int = 9
-    words: tuple[bytes, ...] = field(default=(b"GET ", b"PUT ", b"POST ", b"HEAD "))
+    words: tuple[bytes, ...] = (b"GET ", b"PUT ", b"POST ", b"HEAD ")
 
 
 #: The Great Firewall's, 2021-11 to 2023-03. Source: fact cn-fet; "How the Great Firewall of China
@@ -70,8 +68,13 @@ def measure(payload: bytes) -> Measure:
     size = len(payload)
     if not size:
         return Measure(0.0, 0, 0.0, 0)
+    marks = payload.translate(_MARKS)
+    first = marks.find(0)
     return Measure(
-        _bits(payload) / size, _begin(payload), _printable(payload) / size, _run(payload)
+        bits=_bits(payload) / size,
+        prefix=size if first < 0 else first,
+        fraction=marks.count(1) / size,
+        run=max(map(len, marks.split(b"\0"))),
     )
 
 
@@ -87,11 +90,12 @@ def exemption(payload: bytes, rule: Rule = GFW) -> Exemption | None:
         return Exemption.PROTOCOL
     if not rule.sparse < _bits(payload) / size < rule.dense:
         return Exemption.POPCOUNT
-    if _begin(payload) >= rule.prefix:
+    marks = payload.translate(_MARKS)
+    if marks.startswith(b"\1" * rule.prefix):
         return Exemption.PREFIX
-    if _printable(payload) / size > rule.fraction:
+    if marks.count(1) / size > rule.fraction:
         return Exemption.FRACTION
-    if _run(payload) > rule.run:
+    if b"\1" * (rule.run + 1) in marks:
         return Exemption.RUN
     return None
 
@@ -109,16 +113,3 @@ def _known(payload: bytes, rule: Rule) -> bool:
 
 def _bits(payload: bytes) -> int:
     return int.from_bytes(payload, "big").bit_count()
-
-
-def _begin(payload: bytes) -> int:
-    found = _prefix(payload)
-    return found.end() if found else 0
-
-
-def _printable(payload: bytes) -> int:
-    return len(payload) - len(payload.translate(None, _PRINTABLE))
-
-
-def _run(payload: bytes) -> int:
-    return max((found.end() - found.start() for found in _runs(payload)), default=0)
