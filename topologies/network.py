@@ -15,14 +15,18 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from mininet.link import Link as MininetLink
-from mininet.net import Mininet
-from mininet.node import Node as MininetNode
-from mininet.topo import Topo
-
+from topologies.distutils_gap import filled
 from topologies.plan import Plan
 
+with filled():
+    from mininet.link import Link as MininetLink
+    from mininet.net import Mininet
+    from mininet.node import Node as MininetNode
+    from mininet.topo import Topo
+
 #: What every node gets, stated so that nothing depends on what the host happens to have.
+#: fib_multipath_*: of several next hops one is taken by addresses and ports, the same in every run
+#: (the seed can be stated since Linux 6.11; before, it is the machine's own).
 #: tcp_rmem/tcp_wmem: without root the queue's socket holds 212,992 bytes; one queue's flows fit.
 SYSCTLS: Mapping[str, str] = {
     "net/ipv4/ip_forward": "1",
@@ -36,6 +40,9 @@ SYSCTLS: Mapping[str, str] = {
     "net/ipv6/conf/all/accept_ra": "0",
     "net/ipv6/conf/default/accept_ra": "0",
     "net/ipv6/conf/default/accept_dad": "0",
+    "net/ipv4/fib_multipath_hash_policy": "1",
+    "net/ipv6/fib_multipath_hash_policy": "1",
+    "net/ipv4/fib_multipath_hash_seed": "1",
     "net/ipv4/tcp_rmem": "4096 65536 65536",
     "net/ipv4/tcp_wmem": "4096 65536 65536",
     "net/ipv4/ping_group_range": "0 0",
@@ -228,7 +235,8 @@ def _addresses(plan: Plan, node: str) -> str:
         if route.node == node:
             prefix = {"0.0.0.0/0": "default", "::/0": "default"}.get(route.prefix, route.prefix)
             family = "-6 " if ":" in route.via else ""
-            batch.append(f"{family}route add {prefix} via {route.via}")
+            hops = " ".join(f"nexthop via {via}" for via in (route.via, *route.also))
+            batch.append(f"{family}route add {prefix} {hops if route.also else f'via {route.via}'}")
     plain = "\n".join(line for line in batch if not line.startswith("-6 "))
     six = "\n".join(line[3:] for line in batch if line.startswith("-6 "))
     script = list(waits)

@@ -16,7 +16,6 @@ from typing import Any
 import dns.exception
 import dns.flags
 import dns.message
-import dns.query
 import dns.rcode
 import dns.rdatatype
 
@@ -135,6 +134,8 @@ def _over_tcp(
             sock.connect(peer)
             note(flows, "tcp", sock, *peer)
             sock.setblocking(False)
+            import dns.query  # here, where it is rare: it brings a QUIC stack along
+
             return dns.query.tcp(query, peer[0], timeout=timeout, sock=sock)
         except (OSError, EOFError, dns.exception.DNSException) as error:
             return "reset" if isinstance(error, ConnectionResetError | EOFError) else "timeout"
