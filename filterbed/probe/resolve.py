@@ -134,9 +134,9 @@ def _over_tcp(
             sock.connect(peer)
             note(flows, "tcp", sock, *peer)
             sock.setblocking(False)
-            import dns.query  # here, where it is rare: it brings a QUIC stack along
+            from dns.query import tcp  # here, where it is rare: it brings a QUIC stack along
 
-            return dns.query.tcp(query, peer[0], timeout=timeout, sock=sock)
+            return tcp(query, peer[0], timeout=timeout, sock=sock)
         except (OSError, EOFError, dns.exception.DNSException) as error:
             return "reset" if isinstance(error, ConnectionResetError | EOFError) else "timeout"
 
