@@ -338,6 +338,17 @@ def test_every_import_is_declared() -> None:
         assert {canonical(THIRD_PARTY[f]) for f in foreign} <= declared, name(path)
 
 
+def test_every_import_of_a_test_is_declared() -> None:
+    project = PYPROJECT["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    declared = {canonical(d) for d in asked}
+    known = set(sys.stdlib_module_names) | set(ROOMS) | {"benchmarks", "tests"}
+    for path in set(sources()) - set(modules()):
+        foreign = imports(path) - known
+        missing = {f for f in foreign if canonical(THIRD_PARTY.get(f, f)) not in declared}
+        assert missing == set(), f"{name(path)}: add it to the dev extra and run `make lock`"
+
+
 def test_import_contracts_hold() -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
