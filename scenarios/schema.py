@@ -59,6 +59,21 @@ class Hops(Closed):
     delay: Duration = 0.02
 
 
+class Fork(Closed):
+    """Two paths, each flow on one of them, the box on one path only."""
+
+    use: Literal["fork"]
+    delay: Duration = 0.02
+
+
+class Detour(Closed):
+    """Two paths, one for each direction, the box on one of them."""
+
+    use: Literal["detour"]
+    sees: Literal["outbound", "inbound"] = "outbound"
+    delay: Duration = 0.02
+
+
 class National(Closed):
     """A country of cities and carriers behind a border, and the world beyond it."""
 
@@ -220,7 +235,7 @@ class Step(Closed):
     disable: str | None = None
 
 
-Topology = Annotated[Line | Hops | National, Field(discriminator="use")]
+Topology = Annotated[Line | Hops | Fork | Detour | National, Field(discriminator="use")]
 Service = Annotated[Web | Sip, Field(discriminator="kind")]
 Target = Annotated[
     WebTarget | DnsTarget | TcpTarget | UdpTarget | SipTarget | CallTarget,

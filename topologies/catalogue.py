@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from topologies import check, hops, line, national
+from topologies import check, detour, fork, hops, line, national
 from topologies.errors import PlanError, Problem
 from topologies.place import Place, Vantage
 from topologies.plan import Plan
@@ -16,6 +16,8 @@ Builder = Callable[[Mapping[str, Any], Mapping[str, Vantage], Mapping[str, Place
 TOPOLOGIES: Mapping[str, Builder] = {
     "line": line.plan,
     "hops": hops.plan,
+    "fork": fork.plan,
+    "detour": detour.plan,
     "national": national.plan,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypedDict
 
@@ -66,10 +66,17 @@ class Draft:
         self._links.append(Link((ends[0], ends[1]), delay))
         return ends[0].interface, ends[1].interface
 
-    def plan(self, *, root: str, boxes: tuple[Box, ...], notes: tuple[str, ...] = ()) -> Plan:
-        """Compute the routes and freeze."""
+    def plan(
+        self,
+        *,
+        root: str,
+        boxes: tuple[Box, ...],
+        notes: tuple[str, ...] = (),
+        spread: Collection[str] = (),
+    ) -> Plan:
+        """Compute the routes and freeze; `root` and `spread` as in `route.routes`."""
         nodes, links = tuple(self._nodes), tuple(self._links)
-        routes = route.routes(nodes, links, root=root)
+        routes = route.routes(nodes, links, root=root, spread=spread)
         return Plan(self._topology, nodes, links, routes, boxes, notes)
 
     def _dealt(self, area: Area) -> tuple[Iterator[IPv4Network], Iterator[IPv6Network]]:

@@ -25,8 +25,9 @@ with filled():
     from mininet.topo import Topo
 
 #: What every node gets, stated so that nothing depends on what the host happens to have.
-#: fib_multipath_*: of several next hops one is taken by addresses and ports, the same in every run
-#: (the seed can be stated since Linux 6.11; before, it is the machine's own).
+#: fib_multipath_*: of several next hops one is taken by addresses, protocol and ports, the same in
+#: every run (the seed can be stated since Linux 6.11; before, it is the machine's own). Policy 1,
+#: which means the same, believes a number that the sending socket drew, for veth hands it on.
 #: tcp_rmem/tcp_wmem: without root the queue's socket holds 212,992 bytes; one queue's flows fit.
 SYSCTLS: Mapping[str, str] = {
     "net/ipv4/ip_forward": "1",
@@ -40,8 +41,10 @@ SYSCTLS: Mapping[str, str] = {
     "net/ipv6/conf/all/accept_ra": "0",
     "net/ipv6/conf/default/accept_ra": "0",
     "net/ipv6/conf/default/accept_dad": "0",
-    "net/ipv4/fib_multipath_hash_policy": "1",
-    "net/ipv6/fib_multipath_hash_policy": "1",
+    "net/ipv4/fib_multipath_hash_fields": "55",
+    "net/ipv6/fib_multipath_hash_fields": "55",
+    "net/ipv4/fib_multipath_hash_policy": "3",
+    "net/ipv6/fib_multipath_hash_policy": "3",
     "net/ipv4/fib_multipath_hash_seed": "1",
     "net/ipv4/tcp_rmem": "4096 65536 65536",
     "net/ipv4/tcp_wmem": "4096 65536 65536",

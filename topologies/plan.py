@@ -55,11 +55,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """On `node`, reach `prefix` ("0.0.0.0/0" and "::/0" are the default) through `via`."""
+    """On `node`, reach `prefix` ("0.0.0.0/0" and "::/0" are the default) through `via`.
+
+    `also` are further next hops, as good as `via`: the kernel takes one of them all for each flow.
+    """
 
     node: str
     prefix: str
     via: str
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

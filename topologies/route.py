@@ -9,7 +9,7 @@ next hop are merged, and never wider than what they cover: a wider one could loo
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -28,13 +28,20 @@ Address = IPv4Address | IPv6Address
 DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
 
 
-def routes(nodes: Sequence[Node], links: Sequence[Link], *, root: str) -> tuple[Route, ...]:
-    """Give every node its routes; `root` names the router that default routes lead to."""
+def routes(
+    nodes: Sequence[Node], links: Sequence[Link], *, root: str, spread: Collection[str] = ()
+) -> tuple[Route, ...]:
+    """Give every node its routes; `root` names the router that default routes lead to.
+
+    The nodes in `spread` use all next hops that are equally near, the others the first of them.
+    """
     held = {node.name: _held(node, links) for node in nodes}
     neighbours = _neighbours(links)
     found: list[Route] = []
     for node in nodes:
         hops = _next_hops(node.name, neighbours)
+        if node.name not in spread:
+            hops = {name: ways[:1] for name, ways in hops.items()}
         found += _of(node, hops, held, root)
     return tuple(found)
 
@@ -67,83 +74,106 @@ def _neighbours(links: Sequence[Link]) -> Neighbours:
     return table
 
 
-def _next_hops(start: str, neighbours: Neighbours) -> dict[str, Mapping[int, str]]:
-    """Return, for every other node, the addresses of the first hop of a shortest path to it.
+#: The addresses of the first hop, by IP version; of several hops that are equally near.
+Ways = tuple[Mapping[int, str], ...]
 
-    Breadth first; among equally short paths the one whose link was declared first.
+
+def _next_hops(start: str, neighbours: Neighbours) -> dict[str, Ways]:
+    """Return, for every other node, the addresses of the first hops of shortest paths to it.
+
+    Breadth first; the path whose link was declared first comes first.
     """
-    hops: dict[str, Mapping[int, str]] = {}
-    waiting = deque((name, via) for name, via in neighbours[start].items())
+    hops: dict[str, Ways] = {}
+    distance = {start: 0}
+    waiting = deque((name, via, 1) for name, via in neighbours[start].items())
     while waiting:
-        name, via = waiting.popleft()
-        if name == start or name in hops:
+        name, via, far = waiting.popleft()
+        known = hops.get(name, ())
+        if distance.setdefault(name, far) < far or via in known:
             continue
-        hops[name] = via
-        waiting.extend((further, via) for further in neighbours[name])
+        hops[name] = (*known, via)
+        waiting.extend((further, via, far + 1) for further in neighbours[name])
     return hops
 
 
 def _of(
     node: Node,
-    hops: Mapping[str, Mapping[int, str]],
+    hops: Mapping[str, Ways],
     held: Mapping[str, tuple[Network, ...]],
     root: str,
 ) -> list[Route]:
     own = set(held[node.name])
-    found = (
-        []
-        if node.name == root
-        else [
-            Route(node.name, DEFAULT[version], via) for version, via in sorted(hops[root].items())
-        ]
-    )
+    default = {} if node.name == root else _by_version(hops[root])
+    found = [
+        Route(node.name, DEFAULT[version], vias[0], vias[1:])
+        for version, vias in sorted(default.items())
+    ]
     if node.role not in ("router", "box"):
         return found
-    default = {} if node.name == root else hops[root]
-    grouped: dict[str, set[Network]] = defaultdict(set)
-    for name, via in hops.items():
+    grouped: dict[tuple[str, ...], set[Network]] = defaultdict(set)
+    for name, ways in hops.items():
+        vias = _by_version(ways)
         for network in held[name]:
-            if network not in own and default.get(network.version) != via[network.version]:
-                grouped[via[network.version]].add(network)
+            if network not in own and default.get(network.version) != vias[network.version]:
+                grouped[vias[network.version]].add(network)
                 own.add(network)
-    for hop, networks in grouped.items():
-        found += [Route(node.name, str(network), hop) for network in collapse_addresses(networks)]  # type: ignore[type-var]
+    for (via, *also), networks in grouped.items():
+        merged = collapse_addresses(networks)  # type: ignore[type-var]
+        found += [Route(node.name, str(network), via, tuple(also)) for network in merged]
     return found
+
+
+def _by_version(ways: Ways) -> dict[int, tuple[str, ...]]:
+    return {version: tuple(way[version] for way in ways) for version in ways[0]}
 
 
 def walk(plan: Plan, source: str, address: str, *, limit: int = 64) -> tuple[str, ...]:
     """Follow the plan's routes from a node to an address; return the nodes passed, both ends too.
 
+    Of several equally near hops the first is taken.
     Raises: LookupError where a node has no route, or after `limit` hops (a loop).
     """
+    return next(_walks(plan, source, address, limit))
+
+
+def walks(plan: Plan, source: str, address: str, *, limit: int = 64) -> tuple[tuple[str, ...], ...]:
+    """Follow all routes that a flow may take; otherwise as `walk`."""
+    return tuple(_walks(plan, source, address, limit))
+
+
+def _walks(plan: Plan, source: str, address: str, limit: int) -> Iterator[tuple[str, ...]]:
     target = ip_address(address)
     owner = {
         ip_address(text.partition("/")[0]): name
         for name, texts in _addresses(plan).items()
         for text in texts
     }
-    path = [source]
-    while owner.get(target) != path[-1]:
+    waiting: list[tuple[str, ...]] = [(source,)]
+    while waiting:
+        path = waiting.pop()
+        if owner.get(target) == path[-1]:
+            yield path
+            continue
         if len(path) > limit:
             raise LookupError(f"{source} to {address}: a loop: {' '.join(path)}")
-        path.append(_step(plan, path[-1], address, owner))
-    return tuple(path)
+        steps = _steps(plan, path[-1], address, owner)
+        waiting += [(*path, step) for step in reversed(steps)]
 
 
-def _step(
+def _steps(
     plan: Plan, node: str, address: str, owner: Mapping[IPv4Address | IPv6Address, str]
-) -> str:
+) -> list[str]:
     target = ip_address(address)
     if any(target in network for network in connected(node, plan.links)):
-        return owner[target]
-    matching = [
-        (ip_network(route.prefix).prefixlen, route.via)
+        return [owner[target]]
+    matching: list[tuple[int, tuple[str, ...]]] = [
+        (ip_network(route.prefix).prefixlen, (route.via, *route.also))
         for route in plan.routes
         if route.node == node and target in ip_network(route.prefix)
     ]
     if not matching:
         raise LookupError(f"{node} has no route to {address}")
-    return owner[ip_address(max(matching)[1])]
+    return [owner[ip_address(via)] for via in max(matching)[1]]
 
 
 def _addresses(plan: Plan) -> dict[str, list[str]]:

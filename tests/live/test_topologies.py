@@ -143,3 +143,41 @@ for server in sys.argv[2:]:
         assert forged == [*range(censor + 1, hops + 2)]
         assert len(found[-1]["answers"]) == 2  # the forged one, and the resolver's own
         assert [len(row["answers"]) for row in found[censor:-1]] == [1] * (hops - censor)
+
+
+def test_a_fork_sends_each_flow_one_way_and_always_the_same(tmp_path: Path) -> None:
+    file = scenario(tmp_path, "{use: fork, delay: 5 ms}", "{client: {}}", "censor")
+    program = """
+for server in sys.argv[1:]:
+    for turn in range(2):
+        say([ask(server, "forged.example.net", port=40000 + n, enough=2, seconds=0.08)
+             for n in range(24)])
+"""
+    told = at(file, "client", program, RESOLVER, RESOLVER6)
+    for first, second in (told[:2], told[2:]):
+        crossed = [FORGED in row["answers"] for row in first]
+        assert crossed == [FORGED in row["answers"] for row in second]
+        assert 4 <= sum(crossed) <= 20
+        assert all("none" in row["answers"] for row in first)  # the true answer always comes
+
+
+@pytest.mark.parametrize("sees", ["outbound", "inbound"])
+def test_a_detour_takes_one_direction_past_the_box(tmp_path: Path, sees: str) -> None:
+    topology = f"{{use: detour, sees: {sees}, delay: 5 ms}}"
+    file = scenario(tmp_path, topology, "{client: {}, abroad: {abroad: true}}", "censor")
+    loaded = load(file)
+    program = (
+        "say([ask(server, 'forged.example.net', int(sys.argv[1])) for server in sys.argv[2:]])"
+    )
+    ways = {"client": "censor", "abroad": "bypass"}
+    if sees == "inbound":
+        ways = {"client": "bypass", "abroad": "censor"}
+    for host, other, near in (("client", "abroad", "edge"), ("abroad", "client", "core")):
+        servers = [loaded.plan.primary(other, version) for version in (4, 6)]
+        (found,) = at(file, host, program, "2", *servers)
+        way = [facing(loaded, [host, near, ways[host]], version)[-1] for version in (4, 6)]
+        assert [row["exceeded"][0] for row in found] == way
+    (found,) = at(file, "client", program, "64", RESOLVER, RESOLVER6)
+    for row in found:  # whoever does not see queries forges no answers
+        assert (FORGED in row["answers"]) is (sees == "outbound")
+        assert "none" in row["answers"]

@@ -22,6 +22,9 @@ LINE = build(
     {"one": Vantage(), "two": Vantage(), "out": Vantage(abroad=True)},
     {**SERVERS, "near": Place(("202.106.45.2", "2408:8206:0:2d00::2"), inside=True)},
 )
+HOPS = build({"use": "hops"}, {"one": Vantage(), "out": Vantage(abroad=True)}, SERVERS)
+FORK = build({"use": "fork"}, {"one": Vantage(), "out": Vantage(abroad=True)}, SERVERS)
+DETOUR = build({"use": "detour"}, {"one": Vantage(), "out": Vantage(abroad=True)}, SERVERS)
 CARRIERS = ("unicom", "telecom", "mobile", "cernet")
 CITIES = ("beijing", "shanghai", "guangzhou")
 NATIONAL = build(
@@ -34,6 +37,8 @@ NATIONAL = build(
     {**SERVERS, "sip-ct": Place(("202.96.199.10", "240e:1::1"), "telecom")},
 )
 
+PLANS = [LINE, HOPS, FORK, DETOUR, NATIONAL]
+
 
 def hosts(plan: Plan) -> list[str]:
     return [node.name for node in plan.nodes if node.role not in ("router", "box")]
@@ -45,7 +50,7 @@ def addresses(plan: Plan, name: str) -> list[str]:
     return [address.partition("/")[0] for address in held]
 
 
-@pytest.mark.parametrize("plan", [LINE, NATIONAL], ids=lambda plan: plan.topology)
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.topology)
 def test_every_pair_of_hosts_finds_each_other_over_routers_alone(plan: Plan) -> None:
     routers = {node.name for node in plan.nodes if node.role in ("router", "box")}
     for source, target in permutations(hosts(plan), 2):
@@ -58,7 +63,7 @@ def test_every_pair_of_hosts_finds_each_other_over_routers_alone(plan: Plan) -> 
         assert len(there) == len(back)
 
 
-@pytest.mark.parametrize("plan", [LINE, NATIONAL], ids=lambda plan: plan.topology)
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.topology)
 def test_every_address_of_every_router_is_reached_too(plan: Plan) -> None:
     for node in plan.nodes:
         for address in addresses(plan, node.name):
@@ -86,15 +91,15 @@ def test_the_walk_says_where_routes_go_in_a_circle() -> None:
         walk(dataclasses.replace(LINE, routes=routes), "one", "31.13.70.36")
 
 
-@pytest.mark.parametrize("plan", [LINE, NATIONAL], ids=lambda plan: plan.topology)
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.topology)
 @pytest.mark.parametrize("nobody", ["8.7.198.45", "202.106.1.2", "2620:0:2d0:200::7"])
 def test_an_address_that_nobody_holds_ends_where_no_default_is(plan: Plan, nobody: str) -> None:
-    root = "core" if plan.topology == "line" else "intl"
+    root = {"national": "intl", "hops": "r5"}.get(plan.topology, "core")
     with pytest.raises(LookupError, match=f"^{root} has no route to"):
         walk(plan, hosts(plan)[0], nobody)
 
 
-@pytest.mark.parametrize("plan", [LINE, NATIONAL], ids=lambda plan: plan.topology)
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.topology)
 def test_hosts_have_a_default_route_alone(plan: Plan) -> None:
     for name in hosts(plan):
         own = [route.prefix for route in plan.routes if route.node == name]
@@ -106,7 +111,7 @@ def test_routes_are_few() -> None:
     assert most < 80
 
 
-@pytest.mark.parametrize("plan", [LINE, NATIONAL], ids=lambda plan: plan.topology)
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.topology)
 def test_no_prefix_is_routed_twice_or_beside_its_own_link(plan: Plan) -> None:
     for node in plan.nodes:
         prefixes = [ip_network(route.prefix) for route in plan.routes if route.node == node.name]
