@@ -40,11 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from censor.drivers import queue
+    from censor.drivers.place import Place
 
     policy = _policy(options.policy)
     return queue.run(
         policy,
-        queue.Place(
+        Place(
             queue=options.queue,
             inside=tuple(options.inside),
             outside=tuple(options.outside),

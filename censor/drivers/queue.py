@@ -6,7 +6,6 @@ queue has no bypass.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import select
@@ -18,16 +17,17 @@ import traceback
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Final, TextIO
+from dataclasses import asdict
+from typing import Any, Final
 
 import netfilterqueue
 
-from censor.decision import Decision, Verdict
+from censor.decision import PASS, SETTLED, Decision, Verdict
 from censor.drivers import kernel
 from censor.drivers.capture import Door
 from censor.drivers.conntrack import Conntrack
+from censor.drivers.dialogue import Dialogue
+from censor.drivers.place import Place, sharpen_timers
 from censor.drivers.sender import Sender
 from censor.drivers.session import Session
 from censor.errors import MachineError
@@ -44,22 +44,6 @@ _LOOK: Final = _SECOND
 #: Asked for; the kernel gives at most net.core.rmem_max without privileges outside.
 _BUFFER: Final = 1 << 24
 _QUEUE_LENGTH: Final = 4096
-_PR_SET_TIMERSLACK: Final = 29
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where and as whom a live censor stands."""
-
-    queue: int
-    inside: tuple[str, ...]
-    outside: tuple[str, ...]
-    events: Path
-    door: Path | None = None
-    box: str = "box"
-    seed: int = 0
-    clock_rate: float = 1.0
-    offload: bool = True
 
 
 class _Turn(Exception):
@@ -74,8 +58,8 @@ class Queue:
         self._place = place
         self._epoch = time.clock_gettime_ns(time.CLOCK_REALTIME)
         self._skew = self._epoch - time.monotonic_ns()
-        self._sides = _sides(place)
-        self._log = _open_log(place.events)
+        self._sides = place.sides()
+        self._log = place.open_log()
         self._door = Door(place.door, self._epoch) if place.door else None
         self._session = Session(
             policy, self._write, box=place.box, seed=place.seed, clock_rate=place.clock_rate
@@ -83,13 +67,14 @@ class Queue:
         self._sender = Sender(self._now)
         self._conntrack = Conntrack() if place.offload else None
         self._filter = kernel.Filter(place.queue, offload=place.offload)
-        self._counts = dict.fromkeys(("seen", "accepted", "dropped", "injected", "settled"), 0)
+        self._met: set[int] = set()
+        self._injected = self._dropped = self._marked = 0
         self._lost = kernel.Counters(0, 0, 0)
         self._mark = 0
         self._turn = self._look = 0
         self._failure: BaseException | None = None
         self._stopping = False
-        self._requests = b""
+        self._dialogue = Dialogue(sys.stdin.fileno(), sys.stdout)
         self._nfqueue = netfilterqueue.NetfilterQueue()
 
     # --- life ----------------------------------------------------------------------------
@@ -98,7 +83,7 @@ class Queue:
         """Bind, say that it is ready, and serve until stopped; return the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        _sharpen_timers()
+        sharpen_timers()
         self._bind()
         self._filter.install(None)
         self._say(
@@ -109,9 +94,11 @@ class Queue:
             offload=self._place.offload,
         )
         self._session.switch(False, t=self._t(self._now()))
-        self._answer({"ready": True, "buffer": self._buffer(), "queue_length": _QUEUE_LENGTH})
+        self._dialogue.answer(
+            {"ready": True, "buffer": self._buffer(), "queue_length": _QUEUE_LENGTH}
+        )
         try:
-            while not self._stopping:
+            while not (self._stopping or self._dialogue.over):
                 self._serve_once()
         except MachineError as fault:
             self._failure = fault
@@ -134,7 +121,7 @@ class Queue:
 
     def _serve_once(self) -> None:
         """Wait for whatever comes first, and see to it."""
-        queue, requests = self._nfqueue.get_fd(), sys.stdin.fileno()
+        queue, requests = self._nfqueue.get_fd(), self._dialogue.descriptor
         ready, _, _ = select.select([queue, requests], [], [], self._patience())
         self._turn = self._now() + _TURN
         if queue in ready:
@@ -149,7 +136,8 @@ class Queue:
             self._look = now + _LOOK
             self._count_losses()
         if requests in ready:
-            self._read_requests(requests)
+            for word in self._dialogue.read():
+                self._obey(word)
 
     def _patience(self) -> float:
         """Return for how long nothing need be done, in seconds."""
@@ -175,7 +163,8 @@ class Queue:
         try:
             now = self._decide(packet)
         except Exception as fault:
-            packet.drop()
+            with suppress(RuntimeError):  # it has a verdict already
+                packet.drop()
             self._failure = fault
             self._stopping = True
             raise _Turn from fault
@@ -183,38 +172,42 @@ class Queue:
             raise _Turn
 
     def _decide(self, packet: Any) -> int:
-        now = self._now()
+        now = time.monotonic_ns() + self._skew
         data = packet.get_payload()
         inside = self._sides[packet.indev]
-        if not self._sender.knows(packet.indev):
+        if packet.indev not in self._met:
             self._sender.learn(packet.indev, packet.get_hw())
+            self._met.add(packet.indev)
         if self._door is not None:
             self._door.write(now, data, inside=inside, length=_length(data))
         decision = self._session.receive(data, t=(now - self._epoch) / _SECOND, inside=inside)
-        counts = self._counts
-        counts["seen"] += 1
+        if (decision is PASS and not packet.mark) or (decision is SETTLED and not self._mark):
+            packet.accept()
+        else:
+            self._carry_out(decision, packet, data, now, inside)
+        if self._sender.due is not None:
+            self._sender.flush()
+        return now
+
+    def _carry_out(
+        self, decision: Decision, packet: Any, data: bytes, now: int, inside: bool
+    ) -> None:
+        """Send and schedule injections; then give the verdict, with a mark if the kernel may
+        forward the flow by itself."""
         for injection in decision.injections:
-            counts["injected"] += 1
+            self._injected += 1
             interface = packet.indev if injection.inward == inside else packet.outdev
             at = now + int(injection.after * _SECOND) if injection.after > 0 else None
             self._sender.send(injection.data, interface, at)
         if decision.unsettle:
             self._unsettle(data)
-        self._give(packet, decision)
-        if self._sender.due is not None:
-            self._sender.flush()
-        return now
-
-    def _give(self, packet: Any, decision: Decision) -> None:
-        """Give the verdict, and mark the packet if the kernel may forward its flow by itself."""
         if decision.verdict is Verdict.DROP:
-            self._counts["dropped"] += 1
+            self._dropped += 1
             packet.drop()
             return
-        self._counts["accepted"] += 1
         if self._mark:
             if decision.settled:
-                self._counts["settled"] += 1
+                self._marked += 1
                 packet.set_mark(self._mark)
             elif packet.mark:
                 packet.set_mark(kernel.MARK)  # a new connection inherits nothing from its ports
@@ -228,28 +221,11 @@ class Queue:
 
     # --- requests ------------------------------------------------------------------------
 
-    def _read_requests(self, descriptor: int) -> None:
-        chunk = os.read(descriptor, 65536)
-        if not chunk:
-            self._stopping = True
-            return
-        self._requests += chunk
-        while b"\n" in self._requests and not self._stopping:
-            line, _, self._requests = self._requests.partition(b"\n")
-            if line.strip():
-                self._do(line)
-
-    def _do(self, line: bytes) -> None:
-        try:
-            request = json.loads(line)
-            word = request["do"]
-        except (ValueError, TypeError, KeyError):
-            self._answer({"error": f"{line[:200]!r}: expected a line such as {{'do': 'stats'}}"})
-            return
+    def _obey(self, word: str) -> None:
         if word in ("active", "idle"):
             self._switch(word == "active")
             self._flush()
-            self._answer(
+            self._dialogue.answer(
                 {
                     "state": word,
                     "generation": self._session.generation,
@@ -260,12 +236,9 @@ class Queue:
         elif word == "stats":
             self._count_losses()
             self._flush()
-            self._answer(self._stats())
-        elif word == "stop":
-            self._stopping = True
+            self._dialogue.answer(self._stats())
         else:
-            expected = "active, idle, stats or stop"
-            self._answer({"error": f"{word!r}: expected {expected}"})
+            self._stopping = True
 
     def _switch(self, active: bool) -> None:
         """Begin a generation: first no old mark passes any more, then the policy changes."""
@@ -282,7 +255,11 @@ class Queue:
             "n": self._session.n,
             "active": self._session.active,
             "generation": self._session.generation,
-            **self._counts,
+            "seen": self._session.n,
+            "accepted": self._session.n - self._dropped,
+            "dropped": self._dropped,
+            "injected": self._injected,
+            "settled": self._marked,
             "sent": self._sender.sent,
             "unsent": len(self._sender.failed),
             "late": self._sender.delays(),
@@ -311,7 +288,7 @@ class Queue:
         stats = self._stats()
         self._say("stopped", **{key: value for key, value in stats.items() if key != "t"})
         self._flush()
-        self._answer({"stopped": True, **stats})
+        self._dialogue.answer({"stopped": True, **stats})
         self._nfqueue.unbind()
         self._sender.close()
         if self._conntrack is not None:
@@ -345,12 +322,6 @@ class Queue:
     def _write(self, line: Mapping[str, Any]) -> None:
         self._log.write(json.dumps(line, separators=(",", ":")) + "\n")
 
-    def _answer(self, answer: Mapping[str, Any]) -> None:
-        try:
-            print(json.dumps(answer), flush=True)
-        except OSError:
-            self._stopping = True  # whoever asked is gone
-
     def _flush(self) -> None:
         self._log.flush()
         if self._door is not None:
@@ -371,30 +342,6 @@ def _length(data: bytes) -> int:
         return len(data)
     start, header = (2, 0) if data[0] >> 4 == 4 else (4, 40)
     return max(int.from_bytes(data[start : start + 2], "big") + header, len(data))
-
-
-def _sides(place: Place) -> dict[int, bool]:
-    sides = {}
-    for names, inside in ((place.inside, True), (place.outside, False)):
-        for name in names:
-            try:
-                sides[socket.if_nametoindex(name)] = inside
-            except OSError:
-                there = ", ".join(name for _, name in socket.if_nameindex())
-                raise MachineError(f"no interface {name!r} here; there are {there}") from None
-    return sides
-
-
-def _open_log(path: Path) -> TextIO:
-    try:
-        return path.open("w", encoding="utf-8", buffering=1)
-    except OSError as fault:
-        raise MachineError(f"{path}: {fault.strerror}; --events names a new file") from fault
-
-
-def _sharpen_timers() -> None:
-    """Ask for wake-ups as exact as the kernel can make them. Source: prctl(2)."""
-    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
 def run(policy: Policy, place: Place) -> int:

@@ -53,10 +53,6 @@ class Sender:
         """Return when the next packet leaves, in nanoseconds of the clock; None if none waits."""
         return self._waiting[0][0] if self._waiting else None
 
-    def knows(self, interface: int) -> bool:
-        """Say whether the neighbour on an interface (by index) is known."""
-        return interface in self._neighbours
-
     def learn(self, interface: int, hardware: bytes | None) -> None:
         """Take a neighbour's hardware address from a packet that came from it."""
         if hardware and len(hardware) >= 6:

@@ -367,6 +367,15 @@ def scene_killed(ground: Ground) -> dict[str, Any]:
         return {"alive": alive, "dead": ground.curl("free.example")}
 
 
+def scene_broken(ground: Ground) -> dict[str, Any]:
+    """A censor that fails on a packet lets none pass, and says so."""
+    with ground.server(), ground.censor(RESET, "--outside", "lo") as censor:
+        fetched = ground.curl("free.example")
+        status = censor.child.wait(10)
+        lines = [json.loads(line) for line in (ground.folder / "events.jsonl").open()]
+        return {"fetched": fetched, "status": status, "lines": lines}
+
+
 def scene_offload(ground: Ground) -> dict[str, Any]:
     """Move much over one flow; then use the same ports in two generations."""
     size = 20_000_000
@@ -551,6 +560,16 @@ def test_a_dead_censor_stops_traffic(play: Callable[[str], dict[str, Any]]) -> N
     result = play("killed")
     assert result["alive"] == [0, "genuine\n"]
     assert result["dead"][0] == 28
+
+
+def test_a_censor_that_fails_stops_traffic_and_says_why(
+    play: Callable[[str], dict[str, Any]],
+) -> None:
+    result = play("broken")
+    assert result["fetched"][0] == 28
+    assert result["status"] == 1
+    assert [line["event"] for line in result["lines"]] == ["started", "policy", "failed", "stopped"]
+    assert "came in on b1" in result["lines"][2]["error"]
 
 
 def test_settled_flows_leave_the_queue(play: Callable[[str], dict[str, Any]]) -> None:

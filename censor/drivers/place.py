@@ -1,0 +1,77 @@
+"""Say where a live censor stands, and prepare that place."""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+from censor.errors import MachineError
+
+_PR_SET_TIMERSLACK: Final = 29
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and as whom a live censor stands.
+
+    inside, outside: interfaces that look at the censored side, and at the other. door: where to
+    record what reaches the engine. clock_rate: scenario seconds a real second. offload: let the
+    kernel forward settled flows by itself.
+    """
+
+    queue: int
+    inside: tuple[str, ...]
+    outside: tuple[str, ...]
+    events: Path
+    door: Path | None = None
+    box: str = "box"
+    seed: int = 0
+    clock_rate: float = 1.0
+    offload: bool = True
+
+    def sides(self) -> Mapping[int, bool]:
+        """Return for each interface's index whether it looks inside.
+
+        Raises: MachineError for an interface that is not there.
+        """
+        return _Sides(
+            (_index(name), inside)
+            for names, inside in ((self.inside, True), (self.outside, False))
+            for name in names
+        )
+
+    def open_log(self) -> TextIO:
+        """Open the log of events, one line written at a time."""
+        try:
+            return self.events.open("w", encoding="utf-8", buffering=1)
+        except OSError as fault:
+            raise MachineError(
+                f"{self.events}: {fault.strerror}; --events names a new file"
+            ) from fault
+
+
+class _Sides(dict[int, bool]):
+    """Sides by interface index; one that is on neither side is a mistake in how we were started."""
+
+    def __missing__(self, index: int) -> bool:
+        raise MachineError(
+            f"a packet came in on {socket.if_indextoname(index)}, which is named neither by"
+            " --inside nor by --outside"
+        )
+
+
+def _index(name: str) -> int:
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        there = ", ".join(name for _, name in socket.if_nameindex())
+        raise MachineError(f"no interface {name!r} here; there are {there}") from None
+
+
+def sharpen_timers() -> None:
+    """Ask for wake-ups as exact as the kernel can make them. Source: prctl(2)."""
+    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
