@@ -167,6 +167,7 @@ def test_it_asks_for_what_it_lacks() -> None:
         craft(extension(5, b"abc")[:-1]),
         craft(b"\0"),
     ],
+    ids=[f"case {number}" for number in range(14)],  # a hello's random differs in every process
 )
 def test_what_is_no_client_hello(stream: bytes) -> None:
     assert isinstance(dissect(stream), NotTls)
