@@ -83,7 +83,7 @@ _XORED: Final = frozenset(
 #: Types of messages without the cookie, as RFC 3489 and the first TURN drafts had them.
 #: Source: fact dpi-stun (nDPI, stun.c at 3b1286ab0, 2024)
 _CLASSIC: Final = frozenset(
-    (0x0115, *(base | kind for base in (1, 2, 3, 4, 6) for kind in (0, 0x0100, 0x0110)), 0x0111)
+    (0x0115, *(base | kind for base in (1, 2, 3, 4, 6) for kind in (0, 0x0100, 0x0110)))
 )
 
 #: Whose calls a message shows, by its type or one of its attributes.

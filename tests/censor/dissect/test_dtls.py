@@ -186,6 +186,9 @@ def test_any_spread_gives_the_same(cuts: set[int], luck: Random, count: int) -> 
         record(fragment(BODY, 0, 5)[:11]),
         record(b"\1" + (LIMIT + 1).to_bytes(3, "big") + b"\0" * 8),
         record(b"\1\0\0\4\0\0\0\0\1\0\0\4abcd"),
+        record(b"\1\0\0\4\0\0\0\0\0\1\0\4abcd"),
+        record(b"\1\0\0\4\0\0\1\0\0\0\0\4abcd"),
+        record(b"\1\1\0\4\0\0\0\0\0\0\0\4abcd"),
     ],
 )
 def test_what_brings_nothing_and_does_no_harm(datagram: bytes) -> None:

@@ -144,6 +144,13 @@ def test_connection_ids_are_bounded_where_the_version_bounds_them(version: int) 
     assert isinstance(read_header(craft(first, version, b"", longest + b"i")), NotQuic)
 
 
+def test_the_shortest_headers() -> None:
+    found = header(b"\xff\xba\xba\xba\xba\0\0")
+    assert (found.kind, found.dcid, found.scid, found.number) == (Kind.OTHER, b"", b"", 7)
+    found = header(b"\xf0\0\0\0\1\0\0" + b"t" * 16)
+    assert (found.kind, found.token) == (Kind.RETRY, b"")
+
+
 def test_a_greased_bit_is_told() -> None:
     assert not header(craft(0x80)).fixed
 

@@ -338,9 +338,11 @@ def test_it_gives_up_after_so_many_datagrams() -> None:
 
 def test_habits() -> None:
     whole = seal(crypto(0, HELLO))
-    padded = seal(crypto(0, HELLO) + b"\0" * 1_200)
+    padded = seal(crypto(0, HELLO)).ljust(1_200, b"\0")
+    assert Habit().smallest == 0
     second = seal(crypto(0, HELLO), version=V2)
     assert isinstance(Gatherer(Habit(smallest=1_200)).feed(whole), NotQuic)
+    assert isinstance(Gatherer(Habit(smallest=1_200)).feed(padded[:-1]), NotQuic)
     assert isinstance(Gatherer(Habit(smallest=1_200)).feed(padded), ClientHello)
     assert isinstance(Gatherer(Habit(versions=frozenset((V1,)))).feed(second), NotQuic)
     assert isinstance(Gatherer(Habit(versions=frozenset((9,)))).feed(whole), NotQuic)

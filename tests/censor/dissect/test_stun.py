@@ -127,7 +127,11 @@ def test_what_scapy_sends() -> None:
         (0x0017, Kind.INDICATION, Method.DATA, True),
         (0x0108, Kind.SUCCESS, Method.CREATE_PERMISSION, True),
         (0x0009, Kind.REQUEST, Method.CHANNEL_BIND, True),
+        (0x0002, Kind.REQUEST, Method.SHARED_SECRET, False),
+        (0x000A, Kind.REQUEST, Method.CONNECT, True),
+        (0x000B, Kind.REQUEST, Method.CONNECTION_BIND, True),
         (0x001C, Kind.INDICATION, Method.CONNECTION_ATTEMPT, True),
+        (0x0005, Kind.REQUEST, 5, False),
         (0x0800, Kind.REQUEST, 0x200, False),
         (0x3EEF, Kind.REQUEST, 0xFFF, False),
     ],
@@ -156,6 +160,7 @@ def test_addresses_of_turn() -> None:
             + attribute(Attribute.REALM, b"caf\xc3\xa9\xff"),
         )
     )
+    assert [kind for kind, _ in found.attributes] == [0x12, 0x12, 0x16, 0x01, 0x14]
     expected = tuple((ip_address(peer).packed, 7_000) for peer in peers)
     assert found.addresses(Attribute.XOR_PEER_ADDRESS) == expected
     assert found.address(Attribute.XOR_RELAYED_ADDRESS) == (bytes((192, 0, 2, 5)), 50_000)
@@ -195,7 +200,13 @@ def test_whose_calls_these_are(payload: bytes, application: str | None) -> None:
 def test_messages_older_than_the_cookie() -> None:
     found = message(craft(1, attribute(3, b"\0\0\0\0"), cookie=7))
     assert (found.cookie, found.transaction) == (False, b"\0\0\0\7transaction!")
-    assert message(craft(0x0115, cookie=7)).type == 0x0115
+    old = {
+        number for number in range(0x4000) if isinstance(dissect(craft(number, cookie=7)), Message)
+    }
+    assert old == {
+        *(0x0001, 0x0101, 0x0111, 0x0002, 0x0102, 0x0112, 0x0003, 0x0103, 0x0113),
+        *(0x0004, 0x0104, 0x0114, 0x0006, 0x0106, 0x0116, 0x0115),
+    }
     assert isinstance(dissect(craft(0x0008, cookie=7)), NotStun)
     assert isinstance(dissect(craft(1, attribute(3, b"1234") + b"xx", cookie=7)), NotStun)
     assert isinstance(dissect(craft(1, b"\0\3\0\x09data", cookie=7)), NotStun)
