@@ -85,7 +85,7 @@ def _follow(sandbox: Sandbox, name: str) -> int:
     if failed:
         return OWN_FAILURE
     if status is None:
-        click.echo(f"filterbed: {name}: the sandbox ended with status {ended}", err=True)
+        click.echo(f"filterbed: {name}: the sandbox was killed (status {ended})", err=True)
         return OWN_FAILURE
     return status
 

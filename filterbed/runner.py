@@ -160,7 +160,8 @@ def _judged(
         reasons = [message]
         judge.refuse(directory, scenario, head, order.seed, reasons)
         click.echo(f"filterbed: {scenario.name}: {message}", err=True)
-        click.echo("filterbed: `filterbed doctor` says what this machine lacks", err=True)
+        if status == LACKS:
+            click.echo("filterbed: `filterbed doctor` says what this machine lacks", err=True)
         return Finished(scenario.name, str(directory.path), status, False, reasons)
     result: Result = pickle.loads((directory.path / RESULT).read_bytes())
     verdict = judge.judge(scenario, order, directory, result, head, started)
@@ -231,7 +232,11 @@ def _follow(order: Order, options: Options) -> tuple[str, int] | None:
     except BaseException:
         sandbox.end()
         raise
-    if failed is None and status != 0:
+    if failed is None and (status < 0 or status > 128):
+        number = -status if status < 0 else status - 128
+        name = signal.Signals(number).name if number in list(signal.Signals) else str(number)
+        failed = (f"the sandbox was killed by {name}, by hand or for want of memory", INVALID)
+    elif failed is None and status != 0:
         failed = (f"the sandbox ended with status {status}; what it said is above", LACKS)
     return failed
 
