@@ -157,12 +157,14 @@ class Watched:
         return found
 
     def find(self, *words: str) -> int:
-        """Wait for one child, or child's child, whose command line holds all `words`; return its number."""
+        """Wait for a process below it whose command line holds all `words`; return its number."""
 
         def look() -> int | None:
-            for pid in self.tree()[1:]:
-                line = _text(f"/proc/{pid}/cmdline").replace("\0", " ")
-                if all(word in line for word in words):
+            own = _text(f"/proc/{self.process.pid}/cmdline")
+            for pid in self.tree():
+                line = _text(f"/proc/{pid}/cmdline")
+                # A child that has not yet become another program has its parent's command line.
+                if line != own and all(word in line.replace("\0", " ") for word in words):
                     return pid
             return None
 

@@ -115,3 +115,283 @@ def test_a_run_that_is_interrupted_stops_cleanly(
     assert_invalid(tmp_path, "interrupted")
     assert b"Traceback" not in one.said
     assert json.load(one.process.stdout)["exit"] == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_exec_that_is_interrupted_stops_cleanly(
+    watch: Watch, await_: Any, host: Host, number: int
+) -> None:
+    before = host()
+    one = watch("exec", SCENARIO, "--at", "client", "--", "sleep", "4321")
+    one.find("sleep", "4321")
+    one.process.send_signal(number)
+    assert one.end(GONE_SECONDS) == 130
+    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    assert host() == before
+    assert b"Traceback" not in one.said
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("what", ["run", "exec"])
+def test_a_sandbox_that_is_killed_is_told_of(
+    tmp_path: Path, watch: Watch, await_: Any, host: Host, what: str, depth: int
+) -> None:
+    """Kill the sandbox's outer process (1), its process 1 (2), its stage (3)."""
+    before = host()
+    tool = ["--", *PATIENT]
+    command = run_arguments(tmp_path) if what == "run" else ["exec", SCENARIO, "--at", "client"]
+    one = watch(*command, *tool)
+    one.find(*PATIENT[1:])
+    os.kill(one.tree()[depth], signal.SIGKILL)
+    assert one.end() == (4 if what == "run" else 125)
+    assert b"the sandbox was killed" in one.said
+    assert b"Traceback" not in one.said
+    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    assert host() == before
+    if what == "run":
+        assert_invalid(tmp_path, "the sandbox was killed by SIGKILL")
+
+
+# Breaking what a run relies on --------------------------------------------------------------------
+
+VICTIMS = {
+    "the censor": (["censor run"], ["the censor at gfw died", "exit -9"]),
+    "a web server": (["nginx: master"], ["nginx", "died"]),
+    "the resolver": (["unbound"], ["unbound", "died"]),
+    "the authoritative server": (["nsd"], ["nsd", "died"]),
+    "the control helper": (["filterbed.probe.control"], ["the control helper died"]),
+    "a capture": (["dumpcap", "-i censor-eth1"], ["the capture on censor-eth1 ended"]),
+    "a delay": (["topologies.hold"], ["the delay at", "ended"]),
+}
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_run_that_loses_a_part_is_invalid(tmp_path: Path, watch: Watch, victim: str) -> None:
+    words, reason = VICTIMS[victim]
+    one = watch(*run_arguments(tmp_path), "--", *PATIENT)
+    one.find(*PATIENT[1:])
+    os.kill(one.find(*words), signal.SIGKILL)
+    assert one.end() == 4
+    assert_invalid(tmp_path, *reason)
+
+
+def test_a_run_that_loses_its_registrar_is_invalid(tmp_path: Path, watch: Watch) -> None:
+    scenario = "voip/two-carriers"
+    one = watch("run", scenario, "--out", str(tmp_path / "out"), "--", *PATIENT)
+    one.find(*PATIENT[1:])
+    os.kill(one.find("kamailio"), signal.SIGKILL)
+    assert one.end() == 4
+    assert_invalid(tmp_path, "kamailio", "died", scenario=scenario)
+
+
+def test_a_server_that_dies_during_the_control_pass_is_named(tmp_path: Path, watch: Watch) -> None:
+    one = watch(*run_arguments(tmp_path))
+    one.find("filterbed.probe.measure")
+    os.kill(one.find("nginx: master"), signal.SIGKILL)
+    one.end()
+    assert_invalid(tmp_path, "nginx", "died")
+
+
+def test_exec_says_when_what_the_command_saw_is_worth_nothing(watch: Watch) -> None:
+    one = watch("exec", SCENARIO, "--at", "client", "--", "cat", "-u", stdin=subprocess.PIPE)
+    one.find("cat -u")
+    os.kill(one.find("censor run"), signal.SIGKILL)
+    one.process.stdin.close()
+    assert one.end() == 125
+    assert b"the censor at gfw died" in one.said
+
+
+BURST = """
+import os, signal, socket, sys
+say = open("/proc/self/comm", "w")
+def state(text): say.write(text); say.flush()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+state("waits")
+signal.sigwait([signal.SIGUSR1])
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as burst:
+    for _ in range(6000):
+        try: burst.sendto(b"x" * 64, ("206.12.19.7", 9))
+        except OSError: pass
+state("sent")
+signal.sigwait([signal.SIGUSR1])
+"""
+
+
+def test_a_queue_that_overflows_makes_the_run_invalid(
+    tmp_path: Path, watch: Watch, await_: Any
+) -> None:
+    path = tmp_path / "burst.py"
+    path.write_text(BURST)
+    one = watch(*run_arguments(tmp_path), "--", sys.executable, str(path))
+    tool, censor = one.find(f"{sys.executable} {path}"), one.find("censor run")
+
+    def tool_is(state: str) -> None:
+        comm = Path(f"/proc/{tool}/comm")
+        await_(lambda: comm.read_text().strip() == state, f"{tool} {state}")
+
+    tool_is("waits")
+    os.kill(censor, signal.SIGSTOP)
+    os.kill(tool, signal.SIGUSR1)
+    tool_is("sent")
+    os.kill(censor, signal.SIGCONT)
+    os.kill(tool, signal.SIGUSR1)
+    assert one.end() == 4
+    assert_invalid(tmp_path, "the kernel lost", "queue_dropped")
+
+
+def test_a_censor_that_hangs_makes_the_run_invalid(
+    tmp_path: Path, watch: Watch, await_: Any, host: Host
+) -> None:
+    one = watch(*run_arguments(tmp_path), "--", *PATIENT[:2], "import time; time.sleep(1)")
+    one.find("import time")
+    os.kill(one.find("censor run"), signal.SIGSTOP)
+    assert one.end() == 4
+    assert_invalid(tmp_path, "the censor at gfw", "no answer")
+    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+
+
+# Witnesses that disagree --------------------------------------------------------------------------
+
+ASK = """
+import json, os, signal, socket
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+with open("/proc/self/comm", "w") as comm: comm.write("waits")
+signal.sigwait([signal.SIGUSR1])
+for target in json.load(open(os.environ["FILTERBED_TARGETS"])):
+    print(json.dumps({"target": target["target"], "verdict": "ok"}), flush=True)
+with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as web:
+    web.settimeout(1)
+    try: web.connect(("206.12.19.7", 80))
+    except OSError: pass
+"""
+
+#: Someone else's packet, seen on the wire of the box and nowhere else.
+STRAY = """
+import socket, sys
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+raw.bind(("censor-eth1", 0))
+address = raw.getsockname()[4]
+ip = bytes.fromhex("4500002100004000401100000808080808080404") + bytes.fromhex("00350035000d0000")
+for _ in range(3): raw.send(b"\\xff" * 6 + address + b"\\x08\\x00" + ip + b"hello")
+"""
+
+
+def inside(pid: int, *command: str) -> None:
+    """Run a command in the network of a process, as only the one who started the run can."""
+    enter = ["nsenter", "-t", str(pid), "-U", "-n", "--preserve-credentials"]
+    done = subprocess.run(
+        [*enter, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+LIES = {
+    "drops what it does not log": (
+        ["iptables", "-A", "FORWARD", "-d", "206.12.19.7", "-p", "tcp", "-j", "DROP"],
+        "gfw",
+    ),
+    "sends what it does not log": ([sys.executable, "-c", STRAY], "gfw"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_censor_that_lies_is_caught_by_the_wire(
+    tmp_path: Path, watch: Watch, await_: Any, lie: str
+) -> None:
+    command, word = LIES[lie]
+    path = tmp_path / "ask.py"
+    path.write_text(ASK)
+    one = watch(*run_arguments(tmp_path), "--", sys.executable, str(path))
+    tool = one.find(f"{sys.executable} {path}")
+    comm = Path(f"/proc/{tool}/comm")
+    await_(lambda: comm.read_text().strip() == "waits", "the tool")
+    inside(one.find("censor run"), *command)
+    os.kill(tool, signal.SIGUSR1)
+    assert one.end() == 4, one.said
+    assert_invalid(tmp_path, word)
+    print(documents(tmp_path)[0]["invalid_because"])
+
+
+# What the machine lacks ---------------------------------------------------------------------------
+
+
+def without(program: str, *more: str) -> list[str]:
+    """Begin a command in a mount namespace of its own in which `program` cannot be run."""
+    script = f'mount --bind /dev/null {program} && exec "$@"'
+    user = [] if os.geteuid() == 0 else ["-U", "-r"]
+    return ["unshare", *user, "-m", "sh", "-c", script, "sh"]
+
+
+@pytest.mark.parametrize(
+    ("program", "scenario", "package"),
+    [
+        ("/usr/bin/dumpcap", SCENARIO, "wireshark-common"),
+        ("/usr/sbin/nsd", SCENARIO, "nsd"),
+        ("/usr/bin/mnexec", SCENARIO, "mininet"),
+        ("/usr/bin/sipp", "voip/two-carriers", "sip-tester"),
+        ("/usr/sbin/kamailio", "voip/two-carriers", "kamailio"),
+    ],
+)
+def test_a_program_that_is_not_there_is_named_with_its_package(
+    tmp_path: Path, watch: Watch, program: str, scenario: str, package: str
+) -> None:
+    one = watch("run", scenario, "--out", str(tmp_path / "out"), before=without(program))
+    assert one.end() == 3
+    said = one.said.decode()
+    assert Path(program).name in said
+    assert package in said.partition("apt")[2]
+    assert "Traceback" not in said
+    assert_invalid(tmp_path, Path(program).name, package, scenario=scenario)
+
+
+def test_a_server_that_does_not_come_up_is_shown_with_its_log(tmp_path: Path, watch: Watch) -> None:
+    broken = tmp_path / "nginx"
+    broken.write_text("#!/bin/sh\necho 'nginx: [emerg] the moon is full' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    user = [] if os.geteuid() == 0 else ["-U", "-r"]
+    script = f'mount --bind {broken} /usr/sbin/nginx && exec "$@"'
+    one = watch(*run_arguments(tmp_path), before=["unshare", *user, "-m", "sh", "-c", script, "sh"])
+    assert one.end() == 3
+    assert b"the moon is full" in one.said
+    assert_invalid(tmp_path, "nginx", "exit status 1", "the moon is full")
+
+
+@pytest.mark.parametrize("what", ["run", "exec"])
+def test_a_machine_without_user_namespaces_is_told_the_cure(
+    tmp_path: Path, watch: Watch, what: str
+) -> None:
+    limit = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    none = ["unshare", "-U", "-r", "sh", "-c", limit, "sh"]
+    command = ["exec", SCENARIO, "--at", "client", "--", "true"]
+    one = watch(*(run_arguments(tmp_path) if what == "run" else command), before=none)
+    assert one.end() == (3 if what == "run" else 125)
+    said = one.said.decode()
+    assert "the sandbox could not be made" in said
+    assert "user.max_user_namespaces" in said
+    assert "Traceback" not in said
+
+
+def test_a_place_that_cannot_be_written_is_told(watch: Watch) -> None:
+    one = watch("run", SCENARIO, "--out", "/proc/runs")
+    assert one.end() == 3
+    assert b"/proc/runs" in one.said
+    assert b"cannot be written" in one.said
+    assert b"Traceback" not in one.said
+
+
+def test_the_censor_refuses_a_network_that_is_the_machines(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"position": "on-path", "latency": 0.002, "rules": []}')
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "censor", "run", "--policy", str(policy), "--inside", "lo",
+         "--outside", "lo", "--events", str(tmp_path / "events.jsonl")],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert "belongs to the machine" in done.stderr
+    assert "unshare" in done.stderr
+    assert not (tmp_path / "events.jsonl").exists()
