@@ -191,9 +191,7 @@ def main(argv: list[str] | None = None) -> None:
         cut = arguments.index("--")
         arguments, command = arguments[:cut], arguments[cut + 1 :]
     try:
-        status = cli.main(
-            args=arguments, prog_name="filterbed", obj=command, standalone_mode=False
-        )
+        status = cli.main(args=arguments, prog_name="filterbed", obj=command, standalone_mode=False)
         sys.exit(status or 0)
     except click.ClickException as error:
         error.show()

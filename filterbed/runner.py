@@ -87,11 +87,8 @@ def main(names: Sequence[str], command: Sequence[str], **given: Any) -> int:
         for scenario in scenarios:
             _subset(scenario, options)
             _replayable(scenario)
-    except ScenarioError as error:
-        click.echo(str(error), err=True)
-        return USAGE
     except UsageError as error:
-        click.echo(f"filterbed: {error}", err=True)
+        click.echo(str(error), err=True)
         return USAGE
     signal.signal(signal.SIGTERM, _terminated)
     finished: list[Finished] = []
@@ -242,22 +239,25 @@ def _follow(order: Order, options: Options) -> tuple[str, int] | None:
 
 
 def _load_all(names: Sequence[str]) -> list[Scenario]:
-    """Load every scenario named; all errors of all files at once, nothing started."""
-    problems: list[Any] = []
+    """Load every scenario named; all errors of all files at once, nothing started.
+
+    Raises: UsageError with every error's own text.
+    """
+    wrong: list[str] = []
     found: list[Scenario] = []
     for name in names:
         try:
             paths = find(name)
         except ScenarioError as error:
-            problems += error.problems
+            wrong.append(str(error))
             continue
         for path in paths:
             try:
                 found.append(load(path))
             except ScenarioError as error:
-                problems += error.problems
-    if problems:
-        raise ScenarioError(problems)
+                wrong.append(str(error))
+    if wrong:
+        raise UsageError("\n".join(wrong))
     return found
 
 

@@ -25,7 +25,13 @@ class UnknownScenario(ScenarioError):
 
     def __init__(self, name: str, expected: str, hint: str) -> None:
         self.hint = hint
+        self.name = name
         super().__init__([Problem(name, 1, 1, (), expected, "no such file", hint)])
+
+    def __str__(self) -> str:
+        """Say it without a place: there is no file that has one."""
+        meant = f"did you mean {self.hint}? " if self.hint else ""
+        return f"no scenario, path or pack {self.name!r}; {meant}`filterbed list` shows the library"
 
 
 def names() -> list[str]:
