@@ -74,6 +74,16 @@ class Detour(Closed):
     delay: Duration = 0.02
 
 
+class Series(Closed):
+    """A provincial box inside a national one, in one carrier's network."""
+
+    use: Literal["series"]
+    country: str = "CN"
+    carrier: str = "unicom"
+    province: Annotated[list[str], Field(min_length=1)]
+    delay: Duration = 0.02
+
+
 class National(Closed):
     """A country of cities and carriers behind a border, and the world beyond it."""
 
@@ -235,7 +245,7 @@ class Step(Closed):
     disable: str | None = None
 
 
-Topology = Annotated[Line | Hops | Fork | Detour | National, Field(discriminator="use")]
+Topology = Annotated[Line | Hops | Fork | Detour | Series | National, Field(discriminator="use")]
 Service = Annotated[Web | Sip, Field(discriminator="kind")]
 Target = Annotated[
     WebTarget | DnsTarget | TcpTarget | UdpTarget | SipTarget | CallTarget,

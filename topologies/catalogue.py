@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from topologies import check, detour, fork, hops, line, national
+from topologies import check, detour, fork, hops, line, national, series
 from topologies.errors import PlanError, Problem
 from topologies.place import Place, Vantage
 from topologies.plan import Plan
@@ -18,6 +18,7 @@ TOPOLOGIES: Mapping[str, Builder] = {
     "hops": hops.plan,
     "fork": fork.plan,
     "detour": detour.plan,
+    "series": series.plan,
     "national": national.plan,
 }
 
@@ -30,14 +31,13 @@ def build(
     """Build the plan that a scenario's `topology:` asks for.
 
     Args:
-        options: that mapping, its delay in seconds. `use` names the topology; `line` takes
-            `delay` (default 0), `national` takes `country` (CN), `cities`, `carriers`, `delay`
-            (default 0.020) and `resolver` (`abroad`, the default, or `carrier`).
+        options: that mapping, its delay in seconds. `use` names the topology; what else it takes
+            is said by the topology's own `plan`.
         vantages: host name -> where the client stands.
         places: host name -> where a server host stands and which service addresses it holds.
-            Where it is empty, `line` and `national` make one, `servers`, abroad.
-    Returns: the plan. Boxes: `censor` in `line`, `border` in `national`. Other nodes beside
-        vantages and places: `resolver` (recursor abroad), `auth` (authoritative DNS), `control`.
+            Where it is empty there is one, `servers`, abroad.
+    Returns: the plan. Other nodes beside vantages, places, routers and boxes: `resolver` (recursor
+        abroad), `auth` (authoritative DNS), `control`.
     Raises: PlanError, whose `problems` list everything wrong at once; their paths begin with
         `topology`, `vantages` or `places`.
     """

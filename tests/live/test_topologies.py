@@ -181,3 +181,16 @@ def test_a_detour_takes_one_direction_past_the_box(tmp_path: Path, sees: str) ->
     for row in found:  # whoever does not see queries forges no answers
         assert (FORGED in row["answers"]) is (sees == "outbound")
         assert "none" in row["answers"]
+
+
+def test_the_province_meets_two_boxes_and_others_one(tmp_path: Path) -> None:
+    topology = "{use: series, province: [guangzhou], delay: 5 ms}"
+    vantages = "{gz: {city: guangzhou}, bj: {city: beijing}}"
+    file = scenario(tmp_path, topology, vantages, "border", "province")
+    program = "say([ask(server, 'forged.example.net') for server in sys.argv[1:]])"
+    for host, answers in (
+        ("gz", {FORGED, "8.7.198.46", "none"}),
+        ("bj", {FORGED, "none"}),
+    ):
+        (found,) = at(file, host, program, RESOLVER, RESOLVER6)
+        assert [set(row["answers"]) for row in found] == [answers, answers]

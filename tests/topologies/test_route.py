@@ -37,7 +37,12 @@ NATIONAL = build(
     {**SERVERS, "sip-ct": Place(("202.96.199.10", "240e:1::1"), "telecom")},
 )
 
-PLANS = [LINE, HOPS, FORK, DETOUR, NATIONAL]
+SERIES = build(
+    {"use": "series", "province": ["guangzhou", "wuhan"]},
+    {f"{c[:2]}-cu": Vantage(c) for c in ("beijing", "guangzhou", "wuhan")},
+    {**SERVERS, "home": Place((), "unicom")},
+)
+PLANS = [LINE, HOPS, FORK, DETOUR, SERIES, NATIONAL]
 
 
 def hosts(plan: Plan) -> list[str]:
@@ -94,7 +99,7 @@ def test_the_walk_says_where_routes_go_in_a_circle() -> None:
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.topology)
 @pytest.mark.parametrize("nobody", ["8.7.198.45", "202.106.1.2", "2620:0:2d0:200::7"])
 def test_an_address_that_nobody_holds_ends_where_no_default_is(plan: Plan, nobody: str) -> None:
-    root = {"national": "intl", "hops": "r5"}.get(plan.topology, "core")
+    root = {"national": "intl", "series": "intl", "hops": "r5"}.get(plan.topology, "core")
     with pytest.raises(LookupError, match=f"^{root} has no route to"):
         walk(plan, hosts(plan)[0], nobody)
 
