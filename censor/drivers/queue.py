@@ -205,6 +205,8 @@ class Queue:
             self._dropped += 1
             packet.drop()
             return
+        if decision.verdict is not Verdict.ACCEPT:
+            raise MachineError(f"verdict {decision.verdict.value}: this driver cannot carry it out")
         if self._mark:
             if decision.settled:
                 self._marked += 1

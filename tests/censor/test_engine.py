@@ -149,7 +149,7 @@ from censor.policy import load
 rules = [{{**rule, "chance": 0.5}} for rule in POLICY["rules"]]
 engine = Engine(load({{**POLICY, "rules": rules}}), seed=5)
 digest = hashlib.sha256()
-for one in mix({20000}):
+for one in mix({5000}):
     for event in engine.receive(one.packet, now=one.now, inside=one.inside).events:
         digest.update(json.dumps(event.record(box="b")).encode())
 print(digest.hexdigest())

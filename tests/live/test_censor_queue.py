@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -193,6 +194,18 @@ class Censor:
         return self.read()
 
 
+def listen() -> None:
+    """Write down every IP packet that an interface sees, as hex, one a line."""
+    import socket
+
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+    sock.bind((sys.argv[2], 3))
+    print("up", flush=True)
+    with Path(os.environ["STAGE"], "wire").open("w", buffering=1) as file:
+        while True:
+            file.write(sock.recv(65536).hex() + "\n")
+
+
 def serve() -> None:
     """Be the server: DNS that takes 30 ms over an answer, and HTTP on 80 and 8080."""
     import socket
@@ -295,6 +308,41 @@ def scene_reset(ground: Ground) -> dict[str, Any]:
             time.sleep(0.02)
         found["after"] = ground.curl("free.example")
         return ground.finish(censor, before=before, **found)
+
+
+def scene_wire(ground: Ground) -> dict[str, Any]:
+    """What the client sees on its wire of what was forged for it."""
+    policy = {**POISON, "rules": [*POISON["rules"], *RESET["rules"]]}
+    with (
+        ground.server(),
+        ground.program("client", sys.executable, __file__, "listen", "c0") as ear,
+        ground.censor(policy) as censor,
+    ):
+        assert ear.stdout is not None
+        assert ear.stdout.readline() == "up\n"
+        censor.ask("active")
+        ground.dig("www.blocked.example")
+        ground.dig("www.blocked.example", "AAAA", at=SERVER6)
+        ground.curl("blocked.example")
+        found = ground.finish(censor)
+        return {**found, "wire": (ground.folder / "wire").read_text().split()}
+
+
+def scene_overflow(ground: Ground) -> dict[str, Any]:
+    """More packets than the queue holds, while the censor sleeps."""
+    flood = f"""
+import socket
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n in range(9000):
+    sock.sendto(b"x", ("{SERVER}", 9))
+"""
+    with ground.server(), ground.censor(RESET, "--no-offload") as censor:
+        censor.ask("active")
+        censor.child.send_signal(signal.SIGSTOP)
+        ground.run("client", sys.executable, "-c", flood)
+        censor.child.send_signal(signal.SIGCONT)
+        stats = censor.ask("stats")
+        return ground.finish(censor, stats=stats)
 
 
 def scene_page(ground: Ground) -> dict[str, Any]:
@@ -459,8 +507,8 @@ for line in sys.stdin:
 
 
 def main() -> None:
-    if sys.argv[1] == "serve":
-        serve()
+    if sys.argv[1] in ("serve", "listen"):
+        globals()[sys.argv[1]]()
     else:
         result = globals()[f"scene_{sys.argv[1]}"](Ground())
         Path(os.environ["STAGE"], "result.json").write_text(json.dumps(result))
@@ -532,6 +580,30 @@ def test_resets_and_remembers(play: Callable[[str], dict[str, Any]]) -> None:
     hit = [event for event in result["events"] if event.get("residual")]
     assert hit[0]["trigger"] == {"http.host": "free.example"}
     assert acts(result)[-1] == "forgotten"
+
+
+def test_forgeries_arrive_as_the_log_says(play: Callable[[str], dict[str, Any]]) -> None:
+    result = play("wire")
+    assert_clean(result)
+    forged = [
+        packet
+        for event in result["events"]
+        if event["event"] == "injected" and event["toward"] == "client"
+        for packet in event["packets"]
+    ]
+    assert len(forged) == 2 + 3
+    assert forged[0][8:16] == "00000000"[:8]  # identification 0, no flags: as the policy says
+    assert [packet for packet in result["wire"] if packet in forged] == forged
+
+
+def test_lost_packets_are_said(play: Callable[[str], dict[str, Any]]) -> None:
+    result = play("overflow")
+    lost = result["stats"]["queue_dropped"] + result["stats"]["user_dropped"]
+    assert lost > 0
+    assert result["stopped"]["n"] < 9000
+    events = [event for event in result["events"] if event["event"] == "overflowed"]
+    assert events[-1]["queue_dropped"] + events[-1]["user_dropped"] == lost
+    assert result["replay"][0] == 0  # what reached the engine is still the same
 
 
 def test_block_pages_stand_for_the_answer(play: Callable[[str], dict[str, Any]]) -> None:
