@@ -43,6 +43,7 @@ BOX = """
     at: {name}
     position: on-path
     latency: 1 ms
+    race: may-lose
     rules:
       - id: forge
         when: {{dns.name: {{exact: [{forged}]}}}}
