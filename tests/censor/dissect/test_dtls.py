@@ -136,6 +136,15 @@ def test_a_hello_begins_anew_with_its_number() -> None:
     assert hello(FRAGMENTS[0], AGAIN[:13] + b"\2" + AGAIN[14:], FRAGMENTS[1]).server_name == NAME
 
 
+def test_a_message_is_not_mixed_with_another_of_its_length() -> None:
+    other, _ = make_body("other" + NAME[5:], cookie=b"c" * 20)
+    assert len(other) == len(BODY)
+    first = record(fragment(BODY, 0, 150))
+    rest = record(fragment(other, 150, sequence=1))
+    again = record(fragment(other, 0, 150, sequence=1))
+    assert hello(first, rest, again).server_name == "other" + NAME[5:]
+
+
 @given(
     st.sets(st.integers(1, len(BODY) - 1), max_size=10),
     st.randoms(use_true_random=False),

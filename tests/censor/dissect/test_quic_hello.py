@@ -17,6 +17,7 @@ from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.crypto import CryptoPair
+from aioquic.quic.packet import decode_packet_number
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -250,6 +251,19 @@ def test_later_packet_numbers_are_made_whole() -> None:
     assert alike(gathered([seal(b"", number=0xFE, width=1), first + second]), expected(HELLO))
 
 
+@given(st.integers(0, 1 << 20), st.integers(1, 4), st.integers(-300, 300))
+@settings(deadline=None)
+def test_numbers_are_made_whole_as_aioquic_does(number: int, width: int, ahead: int) -> None:
+    largest = max(number + ahead, -1)
+    datagram = seal(PING, number=number, width=width)
+    header = read_header(datagram)
+    assert isinstance(header, Header)
+    shown = number & (1 << width * 8) - 1
+    theirs = decode_packet_number(shown, width * 8, largest + 1)
+    opened = unseal(datagram, header, derive(V1, b"destined"), largest)
+    assert opened == ((number, PING + b"\0" * 3) if theirs == number else None)
+
+
 def test_the_server_s_id_is_taken_over() -> None:
     """Once the server answered, the client uses its id, and still the first keys."""
     first = seal(crypto(0, LARGE[:1_100]))
@@ -380,6 +394,9 @@ GOOGLE = make_hello("google.com")
         pytest.param(seal(crypto(0, GOOGLE), dcid=b"", scid=b""), "google.com", id="4 empty ids"),
         pytest.param(seal(crypto(0, GOOGLE), dcid=b"x" * 255), None, id="5 long id"),
         pytest.param(seal(crypto(0, GOOGLE, 0)), "google.com", id="6 CRYPTO of length 0"),
+        pytest.param(seal(crypto(1, GOOGLE)), None, id="at another offset"),
+        pytest.param(seal(b"\6\x80\0\0"), None, id="a cut offset"),
+        pytest.param(seal(b"\6\0\x80\0"), None, id="a cut length"),
         pytest.param(
             seal(PING + b"\0" * 99 + crypto(0, GOOGLE) + b"\0" * 500 + PING * 3),
             None,

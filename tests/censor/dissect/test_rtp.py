@@ -97,6 +97,7 @@ def test_extensions() -> None:
     found = dissect(made)
     assert isinstance(found, Packet)
     assert (found.extension, made[found.payload :]) == (0xBEDE, b"voice")
+    assert dissect(made[:-5]) is not None
     for size in range(12, len(made) - 5):
         assert dissect(made[:size]) is None
 
