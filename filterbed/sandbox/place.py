@@ -129,6 +129,7 @@ def _main(order: Mapping[str, Any]) -> int:
     }
     if _two_users():
         os.setgroups([])
+        _hand_over_pipes()
     kernel.leave_keyring()
     kernel.unshare(Clone.NEWNS | Clone.NEWPID)
     alive, held = os.pipe()
@@ -156,6 +157,14 @@ def _main(order: Mapping[str, Any]) -> int:
             return _decode(os.waitpid(child, 0)[1])
         except InterruptedError:
             continue
+
+
+def _hand_over_pipes() -> None:
+    """Let the tool open /dev/stdin, /dev/stdout and /dev/stderr anew where they are pipes."""
+    for fd in (0, 1, 2):
+        with suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:["):
+                os.fchown(fd, 1, 1)
 
 
 def _see(place: Place) -> None:
@@ -219,18 +228,26 @@ def _become(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> None:
         kernel.die_with_parent()
         try:
             os.chdir(cwd)
-        except OSError:
-            os.chdir(env.get("HOME", "/"))
+        except OSError as error:
+            home = env.get("HOME", "/")
+            print(f"filterbed: {cwd}: {error.strerror}; starting in {home}", file=sys.stderr)
+            os.chdir(home)
         os.execvpe(argv[0], list(argv), dict(env))
     except FileNotFoundError:
         print(f"filterbed: {argv[0]}: command not found", file=sys.stderr)
         status = NOT_FOUND
     except OSError as error:
-        print(f"filterbed: {argv[0]}: {error.strerror}", file=sys.stderr)
+        print(f"filterbed: {argv[0]}: {error.strerror}{_hint(error)}", file=sys.stderr)
         status = CANNOT_RUN
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def _hint(error: OSError) -> str:
+    if not isinstance(error, PermissionError):
+        return ""
+    return "; it must be executable, by others too when root runs it: tools are never root"
 
 
 if __name__ == "__main__":
