@@ -33,6 +33,9 @@ _VERSIONS: Final = frozenset((0xFEFF, 0xFEFD, 0xFEFC, 0x0100))
 #: RFC 6347 section 4.1.1: 2^14 bytes, and 2,048 more when encrypted.
 _LENGTH_LIMIT: Final = 16_384 + 2_048
 
+#: A client numbers its ClientHellos 0 and, after HelloVerifyRequest or HelloRetryRequest, 1.
+_SEQUENCES: Final = 2
+
 #: Where a ClientHello's body has its session id: behind version (2) and random (32).
 _SESSION_ID: Final = 34
 
@@ -98,21 +101,21 @@ class Gatherer:
     datagrams: how many were fed. cookie: the ClientHello's, once it is there: empty until the
     server asked for one with HelloVerifyRequest. version: the first record's.
 
-    Limits: one message at a time: a fragment of another ClientHello begins anew. At most
-        `DATAGRAM_LIMIT` datagrams, and `mosaic.LIMIT` bytes of message.
+    Limits: only messages 0 and 1, of which the first to be whole counts; of fragments that differ
+        about a message's length the first is believed. At most `DATAGRAM_LIMIT` datagrams, and
+        `mosaic.LIMIT` bytes a message.
     Source: RFC 6347 sections 4.2.1 to 4.2.3, RFC 9147 section 5.
     """
 
-    __slots__ = ("_length", "_message", "_outcome", "_sequence", "cookie", "datagrams", "version")
+    __slots__ = ("_messages", "_outcome", "cookie", "datagrams", "version")
 
     def __init__(self) -> None:
         self.datagrams = 0
         self.cookie = b""
         self.version: int | None = None
         self._outcome: ClientHello | NotDtls | None = None
-        self._sequence = -1
-        self._length = 0
-        self._message = Mosaic(0)
+        #: By its number, a message without its header; `limit` is its length.
+        self._messages: dict[int, Mosaic] = {}
 
     @property
     def finished(self) -> bool:
@@ -139,29 +142,28 @@ class Gatherer:
     def _finish(self, outcome: ClientHello | NotDtls) -> None:
         """Settle on an outcome, and forget all that led to it."""
         self._outcome = outcome
-        self._message = Mosaic(0)
+        self._messages.clear()
 
     def _read(self, datagram: bytes) -> ClientHello | Incomplete | NotDtls:
         records = dissect(datagram)
         if isinstance(records, NotDtls):
             return records
-        found = False
+        touched: dict[int, Mosaic] = {}
         for record in records:
             if record.type == HANDSHAKE and record.epoch == 0:
-                found = self._gather(datagram, record) or found
-        if not found:
+                self._gather(datagram, record, touched)
+        if not touched:
             return NotDtls(f"no part of a ClientHello, first is record type {records[0].type}")
         if self.version is None:
             self.version = records[0].version
-        lacking = self._length - self._message.length
-        if lacking:
+        message = min(touched.values(), key=_lacking)
+        if lacking := _lacking(message):
             return Incomplete(lacking)
-        hello, self.cookie = _read_hello(self._message.prefix)
+        hello, self.cookie = _read_hello(message.prefix)
         return hello
 
-    def _gather(self, datagram: bytes, record: Record) -> bool:
-        """Take a record's fragments of a ClientHello; say whether there was one."""
-        found = False
+    def _gather(self, datagram: bytes, record: Record, touched: dict[int, Mosaic]) -> None:
+        """Take a record's fragments of ClientHellos, and add to `touched` which they were of."""
         place = record.start
         while (start := place + FRAGMENT_HEADER) <= record.end:
             length = int.from_bytes(datagram[place + 1 : place + 4], "big")
@@ -174,13 +176,15 @@ class Gatherer:
                 break
             if kind != CLIENT_HELLO or length > LIMIT or offset + stop - start > length:
                 continue
-            if (sequence, length) != (self._sequence, self._length):
-                self._sequence = sequence
-                self._length = length
-                self._message = Mosaic(length)
-            self._message.place(offset, datagram[start:stop])
-            found = True
-        return found
+            if sequence < _SEQUENCES:
+                message = self._messages.setdefault(sequence, Mosaic(length))
+                if message.limit == length:
+                    message.place(offset, datagram[start:stop])
+                    touched[sequence] = message
+
+
+def _lacking(message: Mosaic) -> int:
+    return message.limit - message.length
 
 
 def _read_hello(body: bytes) -> tuple[ClientHello | NotDtls, bytes]:

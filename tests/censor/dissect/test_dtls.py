@@ -131,7 +131,16 @@ def test_what_openssl_sends_again_with_a_cookie() -> None:
     assert gatherer.cookie == bytes(range(20))
 
 
-def test_a_hello_begins_anew_with_its_number() -> None:
+def test_the_first_length_is_believed() -> None:
+    lie = record(fragment(BODY + b"x", 0, 5))
+    gatherer = Gatherer()
+    assert isinstance(gatherer.feed(record(fragment(BODY, 0, 5))), Incomplete)
+    assert isinstance(gatherer.feed(lie), NotDtls)
+    assert isinstance(gatherer.feed(record(fragment(BODY, 5))), ClientHello)
+    assert isinstance(Gatherer().feed(lie + record(fragment(BODY))), Incomplete)
+
+
+def test_hellos_are_told_apart_by_their_number() -> None:
     assert hello(FRAGMENTS[0], AGAIN).server_name == NAME
     assert hello(FRAGMENTS[0], AGAIN[:13] + b"\2" + AGAIN[14:], FRAGMENTS[1]).server_name == NAME
 
@@ -191,6 +200,7 @@ def test_any_spread_gives_the_same(cuts: set[int], luck: Random, count: int) -> 
         record(b"\2\x28", kind=21),
         record(fragment(BODY), epoch=1),
         record(fragment(BODY, kind=2)),
+        record(fragment(BODY, sequence=2)),
         record(fragment(BODY)[:-1]),
         record(fragment(BODY, 0, 5)[:11]),
         record(b"\1" + (LIMIT + 1).to_bytes(3, "big") + b"\0" * 8),
