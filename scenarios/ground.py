@@ -87,7 +87,7 @@ def _plan(
 
 def _vantages(document: schema.Document) -> dict[str, place.Vantage]:
     return {
-        name: place.Vantage(vantage.city, vantage.carrier, vantage.abroad)
+        name: place.Vantage(vantage.city, vantage.carrier, vantage.abroad, vantage.access)
         for name, vantage in document.vantages.items()
     }
 

@@ -93,6 +93,8 @@ class National(Closed):
     carriers: Annotated[list[str], Field(min_length=1)]
     delay: Duration = 0.02
     resolver: Literal["abroad", "carrier"] = "abroad"
+    borders: Literal["one", "each"] = "one"
+    exchange: bool = False
 
 
 class Vantage(Closed):
@@ -100,6 +102,7 @@ class Vantage(Closed):
 
     city: str | None = None
     carrier: str | None = None
+    access: Literal["cellular", "fixed"] | None = None
     abroad: bool = False
 
 

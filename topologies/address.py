@@ -10,20 +10,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
+
+#: Subnets are dealt from this many addresses (IPv4) or /64s (IPv6) into a prefix on: what lies
+#: before is where carriers keep servers, and where pools of forged addresses point to.
+OFFSET = 45 * 256
+#: How a client is joined to its carrier -> which sixteenth of its city's prefixes it is in. City
+#: prefixes are dealt from the front, so they meet these only after hundreds of links.
+KINDS: Mapping[str, int] = {"fixed": 14, "cellular": 15}
+
+
+def _sixteenth(prefix: str, number: int) -> str:
+    return str([*ip_network(prefix).subnets(prefixlen_diff=4)][number])
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """The part of an AS that links are numbered from: one IPv4 and one IPv6 prefix."""
+    """The part of an AS that links are numbered from: one IPv4 and one IPv6 prefix.
+
+    `offset` is where in them dealing begins.
+    """
 
     asn: int
     v4: str
     v6: str
+    offset: int = OFFSET
 
     @property
     def prefixes(self) -> tuple[str, str]:
         """Both prefixes, IPv4 first."""
         return (self.v4, self.v6)
+
+    def kind(self, kind: str) -> Area:
+        """Return the part that clients joined in this way are numbered from; KeyError if none."""
+        v4, v6 = (_sixteenth(prefix, KINDS[kind]) for prefix in self.prefixes)
+        return Area(self.asn, v4, v6, offset=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from topologies.plan import NAME_LIMIT
 NAME = re.compile(r"[a-z][a-z0-9-]*")
 #: Seconds one way; the hold queue keeps every packet of this time in memory.
 DELAY_LIMIT = 2.0
+#: The smallest city's prefix has room for these many links (`topologies.address`).
+VANTAGE_LIMIT = 200
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
@@ -29,6 +31,12 @@ def choice(path: tuple[str | int, ...], value: object, known: Collection[str]) -
     """Expect one of the known words."""
     if value not in known:
         yield Problem(path, value, f"one of {', '.join(sorted(known))}", nearest(value, known))
+
+
+def flag(options: Mapping[str, Any], key: str) -> Iterator[Problem]:
+    """Expect true or false, where there is anything."""
+    if not isinstance(value := options.get(key, False), bool):
+        yield Problem(("topology", key), value, "true or false")
 
 
 def keys(options: Mapping[str, Any], known: Collection[str]) -> Iterator[Problem]:
@@ -88,6 +96,9 @@ def names(
     vantages: Mapping[str, Vantage], places: Mapping[str, Place], taken: Collection[str]
 ) -> Iterator[Problem]:
     """Expect names that Mininet can use, and nobody else has."""
+    for name in [*vantages][VANTAGE_LIMIT:]:
+        expected = f"at most {VANTAGE_LIMIT} vantages"
+        yield Problem(("vantages", name), name, expected, "prefixes have room for no more")
     if not vantages:
         yield Problem(("vantages",), None, "at least one vantage", "say where tools run")
     for room, table in (("vantages", vantages), ("places", places)):
@@ -134,8 +145,8 @@ def plain(
     yield from addresses(places, addresses_taken)
     hint = "this topology has no cities and carriers: `use: national` has"
     for name, vantage in vantages.items():
-        for key, value in (("city", vantage.city), ("carrier", vantage.carrier)):
-            if value is not None:
+        for key in ("city", "carrier", "access"):
+            if (value := getattr(vantage, key)) is not None:
                 yield Problem(("vantages", name, key), value, "nothing", hint)
     for name, place in places.items():
         if place.carrier is not None:

@@ -11,10 +11,6 @@ from topologies import route
 from topologies.address import Area
 from topologies.plan import Box, End, Link, Node, Plan, Role
 
-#: Subnets are dealt from this many addresses (IPv4) or /64s (IPv6) into a prefix on: what lies
-#: before is where carriers keep servers, and where pools of forged addresses point to.
-OFFSET = 45 * 256
-
 
 class Standing(TypedDict, total=False):
     """Where a node stands, as `Draft.node` takes it."""
@@ -81,19 +77,19 @@ class Draft:
 
     def _dealt(self, area: Area) -> tuple[Iterator[IPv4Network], Iterator[IPv6Network]]:
         if area not in self._subnets:
-            self._subnets[area] = (self._deal4(area.v4), self._deal6(area.v6))
+            self._subnets[area] = (self._deal4(area), self._deal6(area))
         return self._subnets[area]
 
-    def _deal4(self, prefix: str) -> Iterator[IPv4Network]:
-        whole = IPv4Network(prefix)
-        for start in range(OFFSET, whole.num_addresses, 4):
+    def _deal4(self, area: Area) -> Iterator[IPv4Network]:
+        whole = IPv4Network(area.v4)
+        for start in range(area.offset, whole.num_addresses, 4):
             subnet = IPv4Network((int(whole.network_address) + start, 30))
             if not any(address in subnet for address in self._reserved):
                 yield subnet
 
-    def _deal6(self, prefix: str) -> Iterator[IPv6Network]:
-        whole = IPv6Network(prefix)
-        for start in range(OFFSET, whole.num_addresses >> 64):
+    def _deal6(self, area: Area) -> Iterator[IPv6Network]:
+        whole = IPv6Network(area.v6)
+        for start in range(area.offset, whole.num_addresses >> 64):
             subnet = IPv6Network((IPv6Address(int(whole.network_address) + (start << 64)), 64))
             if not any(address in subnet for address in self._reserved):
                 yield subnet

@@ -1,11 +1,14 @@
-"""Plan `national`: cities and carriers inside, one border, servers and the control abroad.
+"""Plan `national`: cities and carriers inside, a border, servers and the control abroad.
 
     vantage --- bj-r-cu --- bb-cu --+-- border === intl --- servers, resolver, auth, control
     vantage --- sh-r-ct --- bb-ct --+                       vantages abroad
 
 A city router per carrier and city, a backbone per carrier, each carrier's own recursor (`dns-cu`)
-and domestic servers on its backbone. Backbones peer with each other, so domestic traffic never
-reaches the border. Every hop is a router. The international delay lies between border and intl.
+and domestic servers on its backbone. Backbones peer with each other, or meet at an exchange (`ix`),
+so domestic traffic never reaches the border. Clients that say how they are joined hang on an access
+router of that kind (`bj-c-cu` cellular, `bj-f-cu` fixed), in prefixes of its own. Every hop is a
+router. One box guards the border of all carriers, or each has its own (`border-cu`). The
+international delay lies between border and intl.
 """
 
 from __future__ import annotations
@@ -15,19 +18,23 @@ from itertools import combinations
 from typing import Any
 
 from topologies import check, side
-from topologies.address import COUNTRIES, RESOLVER, TRANSIT, Carrier, Country
+from topologies.address import COUNTRIES, KINDS, RESOLVER, TRANSIT, Area, Carrier, Country
 from topologies.draft import Draft, Standing
 from topologies.errors import PlanError, Problem
 from topologies.place import Place, Vantage
 from topologies.plan import Box, Plan
 
-OPTIONS = ("country", "cities", "carriers", "delay", "resolver")
-FIXED = ("border", "intl", *side.OUTSIDE)
+OPTIONS = ("country", "cities", "carriers", "delay", "resolver", "borders", "exchange")
+FIXED = ("border", "intl", "ix", *side.OUTSIDE)
 DEFAULT_COUNTRY = "CN"
 #: Seconds one way across the border, where the scenario says nothing.
 DELAY = 0.020
 #: Which recursor a vantage's resolv.conf names: the one abroad, or its own carrier's.
 RESOLVERS = ("abroad", "carrier")
+#: Kind of access -> what stands for it in its routers' names.
+_CODES = {kind: kind[0] for kind in KINDS}
+#: One box for all carriers, or one for each.
+BORDERS = ("one", "each")
 
 
 def plan(
@@ -41,8 +48,9 @@ def plan(
         options: `country` (CN), `cities` and `carriers` (those that vantages may use; every
             carrier listed has a backbone and a recursor; absent: those that are used), `delay`
             (seconds one way, 0.020), `resolver` (`abroad`: a vantage asks the recursor abroad,
-            `carrier`: its carrier's own).
-        vantages: each with city and carrier, or abroad.
+            `carrier`: its carrier's own), `borders` (`one` box, the default, or `each` carrier its
+            own), `exchange` (true: carriers meet at one router instead of peering in pairs).
+        vantages: each with city and carrier, and perhaps access; or abroad.
         places: server hosts, on a carrier's backbone or abroad.
     Raises: PlanError with every problem.
     """
@@ -69,6 +77,8 @@ def problems_of(
         *check.words(options, "cities", country.cities),
         *check.words(options, "carriers", country.carriers),
         *check.choice(("topology", "resolver"), options.get("resolver", "abroad"), RESOLVERS),
+        *check.choice(("topology", "borders"), options.get("borders", "one"), BORDERS),
+        *check.flag(options, "exchange"),
         *check.names(vantages, places, _taken_names(country)),
         *check.addresses(places, _taken_addresses(country)),
         *_standing(options, country, vantages, places),
@@ -93,6 +103,11 @@ def _standing(
                 yield Problem(path, value, "nothing", "this vantage stands abroad")
             if not vantage.abroad:
                 yield from check.choice(path, value, known)
+        if vantage.abroad and vantage.access is not None:
+            hint = "this vantage stands abroad"
+            yield Problem(("vantages", name, "access"), vantage.access, "nothing", hint)
+        elif vantage.access is not None:
+            yield from check.choice(("vantages", name, "access"), vantage.access, KINDS)
     for name, place in places.items():
         if place.carrier is not None:
             yield from check.choice(("places", name, "carrier"), place.carrier, carriers)
@@ -110,8 +125,11 @@ def _listed(options: Mapping[str, Any], key: str, known: Mapping[str, Any]) -> l
 
 def _taken_names(country: Country) -> set[str]:
     carriers = country.carriers.values()
-    cities = {f"{code}-r-{c.code}" for c in carriers for code in country.cities.values()}
-    return {*FIXED, *cities, *(f"{kind}-{c.code}" for c in carriers for kind in ("bb", "dns"))}
+    codes = ("r", *(_CODES[kind] for kind in KINDS))
+    cities = {
+        f"{city}-{k}-{c.code}" for c in carriers for city in country.cities.values() for k in codes
+    }
+    return {*FIXED, *cities, *(f"{k}-{c.code}" for c in carriers for k in ("bb", "dns", "border"))}
 
 
 def _taken_addresses(country: Country) -> dict[str, str]:
@@ -131,19 +149,18 @@ class _Drawing:
     ) -> None:
         self.options, self.country = options, country
         self.vantages, self.places = vantages, places
+        self.routers: set[str] = set()
         reserved = [address for place in places.values() for address in place.addresses]
         self.draft = Draft("national", [*reserved, *_taken_addresses(country)])
 
     def plan(self) -> Plan:
         """Draw it all."""
-        draft = self.draft
-        draft.node("border", "box")
-        draft.node("intl", "router", asn=TRANSIT.asn)
-        outside, _ = draft.link("border", "intl", TRANSIT, float(self.options.get("delay", DELAY)))
-        inside = self._carriers()
+        self.draft.node("intl", "router", asn=TRANSIT.asn)
+        self._carriers()
+        boxes = self._borders()
         self._inland()
-        side.outside(draft, "intl", self.vantages, self.places)
-        return draft.plan(root="intl", boxes=(Box("border", inside, (outside,)),))
+        side.outside(self.draft, "intl", self.vantages, self.places)
+        return self.draft.plan(root="intl", boxes=boxes)
 
     def _used(self) -> list[Carrier]:
         wanted = self.options.get("carriers") or [
@@ -152,31 +169,59 @@ class _Drawing:
         ]
         return [carrier for name, carrier in self.country.carriers.items() if name in wanted]
 
-    def _carriers(self) -> tuple[str, ...]:
-        """Draw backbones, their recursors and peerings; return the border's inside interfaces."""
-        inside = []
-        for carrier in self._used():
+    def _carriers(self) -> None:
+        """Draw backbones, their recursors, and where they meet.
+
+        Where they meet comes before the border: of equally short ways the first is taken.
+        """
+        used = self._used()
+        for carrier in used:
             about: Standing = {"carrier": carrier.name, "asn": carrier.asn}
             backbone = self.draft.node(f"bb-{carrier.code}", "router", **about)
-            inside.append(self.draft.link("border", backbone, carrier.backbone)[0])
             recursor = self.draft.node(f"dns-{carrier.code}", "resolver", carrier.resolver, **about)
             self.draft.link(backbone, recursor, carrier.backbone)
-        for one, other in combinations(self._used(), 2):
+        if self.options.get("exchange"):
+            self.draft.node("ix", "router")
+            for carrier in used:
+                self.draft.link("ix", f"bb-{carrier.code}", carrier.backbone)
+            return
+        for one, other in combinations(used, 2):
             self.draft.link(f"bb-{one.code}", f"bb-{other.code}", one.backbone)
-        return tuple(inside)
+
+    def _borders(self) -> tuple[Box, ...]:
+        delay = float(self.options.get("delay", DELAY))
+        used = self._used()
+        each = self.options.get("borders") == "each"
+        guarded = {f"border-{c.code}": [c] for c in used} if each else {"border": used}
+        boxes = []
+        for name, carriers in guarded.items():
+            about: Standing = {"carrier": carriers[0].name, "asn": carriers[0].asn} if each else {}
+            self.draft.node(name, "box", **about)
+            outside, _ = self.draft.link(name, "intl", TRANSIT, delay)
+            inside = [self.draft.link(name, f"bb-{c.code}", c.backbone)[0] for c in carriers]
+            boxes.append(Box(name, tuple(inside), (outside,)))
+        return tuple(boxes)
+
+    def _router(self, code: str, city: str, carrier: Carrier, above: str, area: Area) -> str:
+        """Draw a city's router of some kind under another one, once; return its name."""
+        name = f"{self.country.cities[city]}-{code}-{carrier.code}"
+        if name not in self.routers:
+            self.routers.add(name)
+            self.draft.node(name, "router", city=city, carrier=carrier.name, asn=carrier.asn)
+            self.draft.link(above, name, area)
+        return name
 
     def _inland(self) -> None:
-        routers: set[str] = set()
         for name, vantage in self.vantages.items():
             if vantage.city is None or vantage.carrier is None:
                 continue
             carrier = self.country.carriers[vantage.carrier]
-            area = carrier.cities[vantage.city]
             about: Standing = {"city": vantage.city, "carrier": carrier.name, "asn": carrier.asn}
-            router = f"{self.country.cities[vantage.city]}-r-{carrier.code}"
-            if router not in routers:
-                routers.add(self.draft.node(router, "router", **about))
-                self.draft.link(f"bb-{carrier.code}", router, carrier.backbone)
+            area, backbone = carrier.cities[vantage.city], f"bb-{carrier.code}"
+            router = self._router("r", vantage.city, carrier, backbone, carrier.backbone)
+            if vantage.access is not None:
+                area, code = area.kind(vantage.access), _CODES[vantage.access]
+                router = self._router(code, vantage.city, carrier, router, area)
             own = self.options.get("resolver") == "carrier"
             resolver = carrier.resolver[0] if own else RESOLVER[0]
             self.draft.node(name, "vantage", **about, resolver=resolver)

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 class Vantage:
     """Where a client stands: in a city with a carrier, or abroad, outside the censored path.
 
-    `line` has neither cities nor carriers; there both stay None.
+    `line` and its kin have neither cities nor carriers; there both stay None. `access` says how it
+    is joined to its carrier (`cellular`, `fixed`); None, by neither: straight to its city's router.
     """
 
     city: str | None = None
     carrier: str | None = None
     abroad: bool = False
+    access: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

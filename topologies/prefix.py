@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from topologies import check
-from topologies.address import ACCESS, COUNTRIES, LINE_BACKBONE, Area, Carrier, Country
+from topologies.address import ACCESS, COUNTRIES, KINDS, LINE_BACKBONE, Area, Carrier, Country
 from topologies.draft import full_length
 from topologies.errors import PlanError, Problem
 from topologies.plan import Node, Plan
@@ -20,9 +20,10 @@ def prefixes(plan: Plan, selector: str) -> tuple[str, ...]:
     """Return the prefixes a word means in a plan, IPv4 and IPv6, as a policy or a Geo takes them.
 
     A city means its part of every carrier; a carrier its backbone, its cities, its recursor and
-    the service addresses of servers that hang on it; `city/carrier` their intersection; a
-    country's code and `inside` all its carriers (in `line`, the clients' network); a host's name
-    its own addresses, whole.
+    the service addresses of servers that hang on it; `cellular` and `fixed` those of its clients
+    who are joined so; some of these joined by `/` what is all of them (`shanghai/telecom/fixed`);
+    a country's code and `inside` all its carriers (without cities and carriers, the clients'
+    network); a host's name its own addresses, whole.
     Raises: PlanError for a word that means nothing, with the nearest that does.
     """
     if any(node.name == selector for node in plan.nodes):
@@ -45,7 +46,7 @@ def words(plan: Plan) -> tuple[str, ...]:
     if plan.topology in PLAIN:
         return (INSIDE, *(node.name for node in plan.nodes))
     places = [word for c in COUNTRIES.values() for word in (c.code, *c.cities, *c.carriers)]
-    return (INSIDE, *places, *(node.name for node in plan.nodes))
+    return (INSIDE, *places, *KINDS, *(node.name for node in plan.nodes))
 
 
 def _of_country(plan: Plan, country: Country, selector: str) -> list[str]:
@@ -53,14 +54,21 @@ def _of_country(plan: Plan, country: Country, selector: str) -> list[str]:
         return []
     if selector in (country.code, INSIDE):
         return [p for carrier in country.carriers.values() for p in _of_carrier(plan, carrier)]
-    city, _, name = selector.rpartition("/")
-    if not city and name in country.carriers:
-        return _of_carrier(plan, country.carriers[name])
-    if city:
-        carriers = [country.carriers[name]] if name in country.carriers else []
-    else:
-        city, carriers = name, [*country.carriers.values()]
-    areas: list[Area] = [c.cities[city] for c in carriers if city in c.cities]
+    if selector in country.carriers:
+        return _of_carrier(plan, country.carriers[selector])
+    parts = selector.split("/")
+    known: tuple[Mapping[str, object], ...] = (country.cities, country.carriers, KINDS)
+    chosen = [[word for word in parts if word in table] for table in known]
+    if sum(map(len, chosen)) != len(parts) or any(len(words) > 1 for words in chosen):
+        return []
+    cities, carriers, kinds = chosen
+    areas: list[Area] = [
+        carrier.cities[city]
+        for carrier in country.carriers.values()
+        for city in country.cities
+        if carrier.name in (carriers or [carrier.name]) and city in (cities or [city])
+    ]
+    areas = [area.kind(kinds[0]) for area in areas] if kinds else areas
     return [prefix for area in areas for prefix in area.prefixes]
 
 

@@ -87,9 +87,12 @@ def _standing(
     only = "this topology has one carrier"
     for name, vantage in vantages.items():
         path = ("vantages", name)
-        for key, value in (("city", vantage.city), ("carrier", vantage.carrier)):
-            if vantage.abroad and value is not None:
-                yield Problem((*path, key), value, "nothing", "this vantage stands abroad")
+        for key in ("city", "carrier", "access"):
+            value = getattr(vantage, key)
+            if value is not None and (vantage.abroad or key == "access"):
+                abroad = "this vantage stands abroad"
+                hint = abroad if vantage.abroad else "`use: national` has access networks"
+                yield Problem((*path, key), value, "nothing", hint)
         if not vantage.abroad:
             yield from check.choice((*path, "city"), vantage.city, country.cities)
             if vantage.carrier not in (None, carrier.name):

@@ -8,8 +8,7 @@ from itertools import combinations
 import pytest
 
 from topologies import address
-from topologies.address import COUNTRIES, Area, Carrier
-from topologies.draft import OFFSET
+from topologies.address import COUNTRIES, KINDS, OFFSET, Area, Carrier
 
 CARRIERS = [carrier for country in COUNTRIES.values() for carrier in country.carriers.values()]
 AREAS = [
@@ -51,3 +50,16 @@ def test_every_carrier_serves_every_city(country: address.Country) -> None:
         assert set(carrier.cities) == set(country.cities)
     codes = [*country.cities.values(), *(c.code for c in country.carriers.values())]
     assert len(set(codes)) == len(codes)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS, ids=lambda carrier: carrier.name)
+def test_ways_to_be_joined_have_room_behind_their_citys_links(carrier: Carrier) -> None:
+    for area in carrier.cities.values():
+        parts = [area.kind(kind) for kind in KINDS]
+        for part in parts:
+            for own, whole in zip(part.prefixes, area.prefixes, strict=True):
+                assert ip_network(own).subnet_of(ip_network(whole))  # type: ignore[arg-type]
+            assert IPv4Network(part.v4).num_addresses // 4 >= 100
+            start = int(IPv4Network(part.v4)[0]) - int(IPv4Network(area.v4)[0])
+            assert (start - OFFSET) // 4 >= 200
+        assert not IPv4Network(parts[0].v4).overlaps(IPv4Network(parts[1].v4))

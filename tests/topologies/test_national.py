@@ -127,3 +127,71 @@ def test_a_city_must_be_listed_where_cities_are() -> None:
 
 def test_an_unknown_country_is_refused_alone() -> None:
     assert [*problems({"country": "XX"}, VANTAGES, PLACES)] == ["topology.country"]
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("borders", ["one", "each"])
+@pytest.mark.parametrize("exchange", [False, True])
+def test_a_packet_abroad_crosses_its_carriers_border_and_one_inside_none(
+    exchange: bool, borders: str, version: int
+) -> None:
+    plan = national(borders=borders, exchange=exchange)
+    boxes = {box.node for box in plan.boxes}
+    assert boxes == ({"border"} if borders == "one" else {"border-cu", "border-ct"})
+    for vantage, code in (("bj-cu", "cu"), ("sh-ct", "ct")):
+        own = "border" if borders == "one" else f"border-{code}"
+        there = walk(plan, vantage, plan.primary("servers", 4))
+        assert there[-4:] == (f"bb-{code}", own, "intl", "servers")
+        back = walk(plan, "servers", plan.primary(vantage, version))
+        assert boxes & set(back) == {own}
+    for target in ("sh-ct", "sip-ct", "dns-ct"):
+        inland = walk(plan, "bj-cu", plan.primary(target, version))
+        assert not boxes & set(inland)
+        assert ("ix" in inland) is exchange
+
+
+def test_each_border_has_its_own_sides_and_delay() -> None:
+    plan = national(borders="each", delay=0.05)
+    far = {a.interface: b.node for li in plan.links for a, b in (li.ends, li.ends[::-1])}
+    sides = {b.node: ([far[i] for i in b.inside], [far[i] for i in b.outside]) for b in plan.boxes}
+    assert sides == {"border-cu": (["bb-cu"], ["intl"]), "border-ct": (["bb-ct"], ["intl"])}
+    late = {frozenset(e.node for e in li.ends) for li in plan.links if li.delay == 0.05}
+    assert late == {frozenset((name, "intl")) for name in sides}
+
+
+def test_access_networks_have_routers_and_prefixes_of_their_own() -> None:
+    vantages = {
+        "cell": Vantage("beijing", "unicom", access="cellular"),
+        "cell2": Vantage("beijing", "unicom", access="cellular"),
+        "home": Vantage("beijing", "unicom", access="fixed"),
+        "plain": Vantage("beijing", "unicom"),
+    }
+    plan = build({"use": "national"}, vantages, PLACES)
+    above = {name: walk(plan, name, plan.primary("servers"))[1:4] for name in vantages}
+    assert above["cell"] == above["cell2"] == ("bj-c-cu", "bj-r-cu", "bb-cu")
+    assert above["home"] == ("bj-f-cu", "bj-r-cu", "bb-cu")
+    assert above["plain"][:2] == ("bj-r-cu", "bb-cu")
+    assert "bj-r-cu" in walk(plan, "cell", plan.primary("home", 6))
+
+
+def test_what_grown_options_cannot_be() -> None:
+    found = problems(
+        {"borders": "two", "exchange": "yes"},
+        {
+            "a": Vantage("beijing", "unicom", access="dialup"),
+            "b": Vantage(abroad=True, access="fixed"),
+            "ix": Vantage("beijing", "unicom"),
+            "bj-c-cu": Vantage("beijing", "unicom"),
+            "border-cu": Vantage("beijing", "unicom"),
+        },
+        {},
+    )
+    assert {*found} == {
+        "topology.borders",
+        "topology.exchange",
+        "vantages.a.access",
+        "vantages.b.access",
+        "vantages.ix",
+        "vantages.bj-c-cu",
+        "vantages.border-cu",
+    }

@@ -19,6 +19,8 @@ NATIONAL = build(
         "bj-cu": Vantage("beijing", "unicom"),
         "sh-cu": Vantage("shanghai", "unicom"),
         "sh-ct": Vantage("shanghai", "telecom"),
+        "gz-cell": Vantage("guangzhou", "mobile", access="cellular"),
+        "gz-home": Vantage("guangzhou", "telecom", access="fixed"),
         "out": Vantage(abroad=True),
     },
     {"sip-ct": Place(("5.9.1.1",), "telecom")},
@@ -44,11 +46,17 @@ def means(plan: Plan, word: str) -> set[str]:
     [
         ("shanghai", "sh-cu sh-ct"),
         ("unicom", "bj-cu sh-cu dns-cu"),
-        ("telecom", "sh-ct dns-ct sip-ct"),
+        ("telecom", "sh-ct dns-ct sip-ct gz-home"),
         ("shanghai/telecom", "sh-ct"),
-        ("guangzhou", ""),
-        ("CN", "bj-cu sh-cu sh-ct dns-cu dns-ct sip-ct"),
-        ("inside", "bj-cu sh-cu sh-ct dns-cu dns-ct sip-ct"),
+        ("guangzhou", "gz-cell gz-home"),
+        ("cellular", "gz-cell"),
+        ("fixed", "gz-home"),
+        ("cellular/guangzhou", "gz-cell"),
+        ("guangzhou/mobile/cellular", "gz-cell"),
+        ("telecom/cellular", ""),
+        ("wuhan", ""),
+        ("CN", "bj-cu sh-cu sh-ct gz-cell gz-home dns-cu dns-ct dns-cm sip-ct"),
+        ("inside", "bj-cu sh-cu sh-ct gz-cell gz-home dns-cu dns-ct dns-cm sip-ct"),
         ("out", "out"),
         ("sip-ct", "sip-ct"),
     ],
@@ -62,7 +70,18 @@ def test_inside_a_line_are_its_clients() -> None:
     assert means(LINE, "one") == {"one"}
 
 
-@pytest.mark.parametrize("word", ["shangai", "shanghai/unicorn", "atlantis/telecom", ""])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "shangai",
+        "shanghai/unicorn",
+        "atlantis/telecom",
+        "",
+        "telecom/unicom",
+        "wuhan/beijing",
+        "fixed/",
+    ],
+)
 def test_a_word_without_meaning_is_refused(word: str) -> None:
     with pytest.raises(PlanError, match="prefixes: found"):
         prefixes(NATIONAL, word)

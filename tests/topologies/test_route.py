@@ -42,7 +42,17 @@ SERIES = build(
     {f"{c[:2]}-cu": Vantage(c) for c in ("beijing", "guangzhou", "wuhan")},
     {**SERVERS, "home": Place((), "unicom")},
 )
-PLANS = [LINE, HOPS, FORK, DETOUR, SERIES, NATIONAL]
+GROWN = build(
+    {"use": "national", "borders": "each", "exchange": True, "resolver": "carrier"},
+    {
+        f"{c[:2]}-{k[:2]}{a[:1]}": Vantage(c, k, access=a or None)
+        for c in CITIES[:2]
+        for k in CARRIERS[:3]
+        for a in ("", "cellular", "fixed")
+    },
+    {**SERVERS, "sip-ct": Place(("202.96.199.10", "240e:1::1"), "telecom")},
+)
+PLANS = [GROWN, LINE, HOPS, FORK, DETOUR, SERIES, NATIONAL]
 
 
 def hosts(plan: Plan) -> list[str]:
