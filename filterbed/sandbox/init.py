@@ -107,8 +107,7 @@ def _lay_out(keep: list[str], write: list[str]) -> None:
     kernel.mount("proc", "/proc", "proc", Mount.NOSUID | Mount.NODEV | Mount.NOEXEC)
     view.cover(view.PRIVATE, [*keep, *write])
     for path in write:
-        if not os.path.ismount(path):
-            kernel.mount(path, path, flags=Mount.BIND)
+        kernel.mount(path, path, flags=Mount.BIND)
     kernel.set_read_only("/", True, recursive=True)
     private = [path for path in view.PRIVATE if os.path.ismount(path)]
     for path in ("/proc", *private, *write):

@@ -172,8 +172,8 @@ def _see(place: Place) -> None:
     kernel.mount("proc", "/proc", "proc", Mount.NOSUID | Mount.NODEV | Mount.NOEXEC)
     hidden = [os.path.realpath(p) for p in place.hidden]
     for path in hidden:
-        if os.path.ismount(path):
-            with suppress(OSError):  # the host's own mounts are locked, and are covered below
+        with suppress(OSError):  # no mount is left there; the host's own are locked
+            while True:
                 kernel.unmount(path)
     view.cover([*view.PRIVATE, *place.covered], place.keep)
     view.hide(hidden)
@@ -193,6 +193,7 @@ def _see(place: Place) -> None:
 def _join(place: Place, namespaces: Mapping[Clone, int]) -> None:
     if not place.nested:
         kernel.setns(namespaces[Clone.NEWNET], Clone.NEWNET)
+        _show_own_interfaces()
         user = 1 if _two_users() else 0
         kernel.become(user, user, Capability)
         return
@@ -203,6 +204,16 @@ def _join(place: Place, namespaces: Mapping[Clone, int]) -> None:
         kernel.setns(namespaces[kind], kind)
     # A copy of this view owned by the nested user namespace: what is mounted is locked in it.
     kernel.unshare(Clone.NEWNS)
+    _show_own_interfaces()
+
+
+def _show_own_interfaces() -> None:
+    """Show /sys as of this network; where that is refused (a masked /sys), no network at all."""
+    flags = Mount.RDONLY | Mount.NOSUID | Mount.NODEV | Mount.NOEXEC
+    try:
+        kernel.mount("sysfs", "/sys", "sysfs", flags)
+    except OSError:
+        view.hide(["/sys/class/net", "/sys/devices/virtual/net"])
 
 
 def _first(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> int:
