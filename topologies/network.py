@@ -114,7 +114,7 @@ class _Link(MininetLink):  # type: ignore[misc]
 
 
 class PlanTopo(Topo):  # type: ignore[misc]
-    """The plan as a Mininet topology, for `Mininet` and for `mn --custom`."""
+    """The plan as a Mininet topology: bare nodes and links, which `stand` makes ready."""
 
     def build(self, plan: Plan) -> None:
         """Add every node and link; interface names come out as the plan states them."""
@@ -123,6 +123,31 @@ class PlanTopo(Topo):  # type: ignore[misc]
         for link in plan.links:
             a, b = link.ends
             self.addLink(a.node, b.node, intfName1=a.interface, intfName2=b.interface)
+
+
+class _Ready(_Shell):
+    """A node that gets its addresses, routes and sysctls when Mininet configures it."""
+
+    def config(self, script: str = "", **params: Any) -> dict[str, Any]:
+        """Do what Mininet does, then run the node's script."""
+        done: dict[str, Any] = super().config(**params)
+        _finish(self.name, _start(int(self.pid), script))
+        for interface in self.intfList():
+            interface.updateIP()  # what `mn` prints, and pings
+        return done
+
+
+class ReadyTopo(Topo):  # type: ignore[misc]
+    """The plan as a Mininet topology that needs nothing else, for `mn --custom`."""
+
+    def build(self, plan: Plan) -> None:
+        """Add every node with what makes it ready, and every link."""
+        for node in plan.nodes:
+            script = f"{_links_up(plan, node.name)}\n{_addresses(plan, node.name)}"
+            self.addHost(node.name, cls=_Ready, ip=None, script=script)
+        for link in plan.links:
+            a, b = link.ends
+            self.addLink(a.node, b.node, cls=_Link, intfName1=a.interface, intfName2=b.interface)
 
 
 class Network:

@@ -8,6 +8,7 @@ that his query crossed it.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -195,3 +196,33 @@ def test_the_province_meets_two_boxes_and_others_one(tmp_path: Path) -> None:
     ):
         (found,) = at(file, host, program, RESOLVER, RESOLVER6)
         assert [set(row["answers"]) for row in found] == [answers, answers]
+
+
+#: What Mininet's `pingall` needs of a ping: one echo, and the line it looks for.
+PING = f"""#!{sys.executable} -SE
+import select, socket, sys
+asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
+asker.sendto(b"\\x08\\0\\0\\0\\0\\0\\0\\1", (sys.argv[-1], 0))
+print("1 packets transmitted,", len(select.select([asker], [], [], 1)[0]), "received")
+"""
+
+
+@pytest.mark.skipif(not Path("/usr/bin/mn").exists(), reason="Mininet's own command is missing")
+@pytest.mark.parametrize("asked", ["line,clients=2", "hops,hops=3,censor=2"])
+def test_mininets_own_command_stands_it_up_and_everybody_is_reached(
+    tmp_path: Path, asked: str
+) -> None:
+    (tmp_path / "ping").write_text(PING)
+    (tmp_path / "ping").chmod(0o755)
+    options = f"--custom topologies/custom.py --topo {asked} --controller none --test pingall"
+    done = subprocess.run(
+        ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child", "sh", "-c",
+         f"mount -t tmpfs none /run; exec /usr/bin/mn {options}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=PROJECT,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Results: 0% dropped" in done.stdout + done.stderr, done.stderr[-2000:]
