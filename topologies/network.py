@@ -143,8 +143,7 @@ class ReadyTopo(Topo):  # type: ignore[misc]
     def build(self, plan: Plan) -> None:
         """Add every node with what makes it ready, and every link."""
         for node in plan.nodes:
-            script = f"{_links_up(plan, node.name)}\n{_addresses(plan, node.name)}"
-            self.addHost(node.name, cls=_Ready, ip=None, script=script)
+            self.addHost(node.name, cls=_Ready, ip=None, script=_script(plan, node.name))
         for link in plan.links:
             a, b = link.ends
             self.addLink(a.node, b.node, cls=_Link, intfName1=a.interface, intfName2=b.interface)
@@ -223,8 +222,7 @@ def stand(plan: Plan, *, nest: Callable[[], None]) -> Network:
     except Exception as error:
         raise NetworkError(f"Mininet could not build {plan.topology}: {error}") from error
     network = Network(plan, net)
-    network.run_all({node.name: _links_up(plan, node.name) for node in plan.nodes})
-    network.run_all({node.name: _addresses(plan, node.name) for node in plan.nodes})
+    network.run_all({node.name: _script(plan, node.name) for node in plan.nodes})
     return network
 
 
@@ -237,46 +235,40 @@ def _interfaces(plan: Plan, node: str) -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
-def _links_up(plan: Plan, node: str) -> str:
-    lines = ["ip link set lo up"]
-    for path, value in SYSCTLS.items():
-        lines.append(f"[ ! -e /proc/sys/{path} ] || echo '{value}' > /proc/sys/{path}")
-    for interface, _ in _interfaces(plan, node):
-        lines.append(
-            f"ethtool -K {interface} tso off gso off gro off tx off rx off >/dev/null 2>&1 || true"
-        )
-        lines.append(f"ip link set {interface} up")
-    return "\n".join(lines)
+def _script(plan: Plan, node: str) -> str:
+    """Write what makes a node ready: sysctls, offloads off, links up, addresses, routes.
 
-
-def _addresses(plan: Plan, node: str) -> str:
-    waits = [
-        f"n=0; while ! ip -o link show {i} | grep -q 'state UP'; do n=$((n+1)); "
-        f"[ $n -lt {int(_CARRIER_SECONDS / 0.01)} ] || {{ echo no carrier on {i}; exit 1; }}; "
-        "read -t 0.01 _ <> <(:) || true; done"
-        for i, _ in _interfaces(plan, node)
+    Addresses wait for every link's carrier: given before, the first packets of IPv6 are lost.
+    Few programs are started, for a hundred nodes run this at once.
+    """
+    interfaces = _interfaces(plan, node)
+    lines = [
+        f"[ ! -e /proc/sys/{path} ] || echo '{value}' > /proc/sys/{path}"
+        for path, value in SYSCTLS.items()
     ]
-    batch = [f"addr add {a}{_nodad(a)} dev lo" for a in plan.node(node).addresses]
-    for interface, addresses in _interfaces(plan, node):
-        batch += [f"addr add {a}{_nodad(a)} dev {interface}" for a in addresses]
+    lines += [
+        f"ethtool -K {name} tso off gso off gro off tx off rx off >/dev/null 2>&1 || true"
+        for name, _ in interfaces
+    ]
+    lines.append(_batch(["link set lo up", *(f"link set {name} up" for name, _ in interfaces)]))
+    lines.append(
+        "n=0; until said=$(ip -o link); up=${said//state UP/}; "
+        f"[ $(( (${{#said}} - ${{#up}}) / 8 )) -ge {len(interfaces)} ]; do n=$((n+1)); "
+        f'[ $n -lt {int(_CARRIER_SECONDS / 0.01)} ] || {{ echo "no carrier: $said"; exit 1; }}; '
+        "read -t 0.01 _ <> <(:) || true; done"
+    )
+    held = [(a, "lo") for a in plan.node(node).addresses]
+    held += [(a, name) for name, addresses in interfaces for a in addresses]
+    batch = [f"addr add {a}{' nodad' if ':' in a else ''} dev {name}" for a, name in held]
     for route in plan.routes:
         if route.node == node:
-            prefix = {"0.0.0.0/0": "default", "::/0": "default"}.get(route.prefix, route.prefix)
-            family = "-6 " if ":" in route.via else ""
             hops = " ".join(f"nexthop via {via}" for via in (route.via, *route.also))
-            batch.append(f"{family}route add {prefix} {hops if route.also else f'via {route.via}'}")
-    plain = "\n".join(line for line in batch if not line.startswith("-6 "))
-    six = "\n".join(line[3:] for line in batch if line.startswith("-6 "))
-    script = list(waits)
-    if plain:
-        script.append(f"ip -batch - <<'END'\n{plain}\nEND")
-    if six:
-        script.append(f"ip -6 -batch - <<'END'\n{six}\nEND")
-    return "\n".join(script)
+            batch.append(f"route add {route.prefix} {hops if route.also else f'via {route.via}'}")
+    return "\n".join([*lines, _batch(batch)])
 
 
-def _nodad(address: str) -> str:
-    return " nodad" if ":" in address else ""
+def _batch(commands: Sequence[str]) -> str:
+    return "ip -batch - <<'END'\n" + "\n".join(commands) + "\nEND"
 
 
 def _start(pid: int, script: str) -> subprocess.Popen[bytes]:
