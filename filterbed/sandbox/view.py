@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from filterbed.sandbox.kernel import Mount, mount
+from filterbed.sandbox.kernel import Mount, mount, set_read_only
 
 #: Directories every sandbox has for itself.
 PRIVATE = ("/run", "/tmp", "/var/tmp", "/dev/shm")
@@ -22,30 +22,35 @@ _MOST_LINKS = 40  # as many as the kernel follows
 def cover(directories: Iterable[str], keep: Iterable[str]) -> None:
     """Put an empty directory over each of `directories`, and what is in `keep` back into it.
 
-    A kept path that is itself covered, or holds a covered directory, is left out: keeping it would
-    undo the covering. Paths that do not exist are ignored. Kept paths keep their own mounts, and
-    links on the way to one are made again.
+    Covered and kept paths may lie in each other, however deep: the innermost decides, and a path
+    that is both is covered. Paths that do not exist are ignored. Kept paths keep their own mounts,
+    and links on the way to one are made again.
     """
     keep = list(keep)
-    covered = [os.path.realpath(d) for d in directories if os.path.isdir(d)]
-    covered = list(dict.fromkeys(covered))
+    covered = {os.path.realpath(d) for d in directories if os.path.isdir(d)}
+    kept = {k for k in map(os.path.realpath, keep) if os.path.exists(k)} - covered
     links = {
         link: os.readlink(link)
         for path in keep
         for link in links_of(path)
         if any(_under(link, directory) for directory in covered)
     }
-    kept: dict[str, int] = {}
-    for path in sorted({os.path.realpath(k) for k in keep}):
-        inside = any(_under(path, d) and path != d for d in covered)
-        if inside and not any(_under(path, k) for k in kept) and os.path.exists(path):
-            kept[path] = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    for directory in covered:
-        mount("tmpfs", directory, "tmpfs", Mount.NOSUID | Mount.NODEV, f"mode=1777,{_TMPFS_SIZE}")
-    for path, fd in kept.items():
-        _make_like(path, fd)
-        mount(f"/proc/self/fd/{fd}", path, flags=Mount.BIND | Mount.REC)
-        os.close(fd)
+    handles: dict[str, int] = {}
+    paths = sorted(covered | kept, key=lambda path: path.split("/"))
+    around = {path: _nearest(path, covered | kept) for path in paths}
+    for path in paths:
+        if path in kept and around[path] in covered:
+            handles[path] = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    for path in paths:
+        if path in handles:
+            _make_like(path, handles[path])
+            mount(f"/proc/self/fd/{handles[path]}", path, flags=Mount.BIND | Mount.REC)
+            os.close(handles[path])
+        elif path in covered and around[path] in covered:
+            os.makedirs(path, exist_ok=True)
+        elif path in covered:
+            data = f"mode=1777,{_TMPFS_SIZE}"
+            mount("tmpfs", path, "tmpfs", Mount.NOSUID | Mount.NODEV, data)
     for link, target in links.items():
         if not os.path.lexists(link):
             os.makedirs(os.path.dirname(link), exist_ok=True)
@@ -110,10 +115,17 @@ def replace(files: Mapping[str, str]) -> None:
             except OSError:
                 continue
         mount(source, target, flags=Mount.BIND)
+        set_read_only(target, True)
 
 
 def _under(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def _nearest(path: str, others: Iterable[str]) -> str | None:
+    """Return the innermost of `others` that `path` lies in, not counting itself."""
+    found = [other for other in others if other != path and _under(path, other)]
+    return max(found, key=len, default=None)
 
 
 def _make_like(path: str, fd: int) -> None:

@@ -121,7 +121,7 @@ def refused(name, attempt):
         say(name, not saw, saw)
 
 for path in ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/sysrq", "/proc/sys/vm/drop_caches",
-             "/proc/sys/net/core/rmem_max", "/proc/sysrq-trigger", "/proc/1/oom_score_adj",
+             "/proc/sys/net/core/rmem_max", "/proc/sysrq-trigger",
              "/dev/kmsg", "/dev/mem", "/sys/kernel/uevent_helper", "/sys/kernel/mm/ksm/run",
              "/sys/fs/cgroup/cgroup.procs", "/etc/resolv.conf", "/etc/hosts",
              "/etc/ssl/certs/ca-certificates.crt"):
