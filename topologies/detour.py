@@ -44,4 +44,5 @@ def plan(
     out, back = ("censor", "bypass") if sees == "outbound" else ("bypass", "censor")
     delay = float(options.get("delay", 0.0))
     places = places or {side.DEFAULT_PLACE: Place()}
-    return diamond.diamond("detour", delay, vantages, places, out=out, back=back)
+    notes = (f"from edge to core by {out}, from core to edge by {back}",)
+    return diamond.diamond("detour", delay, vantages, places, out=out, back=back, notes=notes)

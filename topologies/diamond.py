@@ -29,6 +29,7 @@ def diamond(
     out: str = "censor",
     back: str = "censor",
     spread: Collection[str] = (),
+    notes: tuple[str, ...],
 ) -> Plan:
     """Draw it.
 
@@ -37,6 +38,7 @@ def diamond(
         out: which of `censor` and `bypass` packets to the core take.
         back: which of them packets from the core take.
         spread: the nodes, of `edge` and `core`, that use both.
+        notes: which way packets take, in words.
     """
     draft = Draft(topology, side.reserved(places))
     draft.node("edge", "router", asn=LINE_BACKBONE.asn)
@@ -52,7 +54,7 @@ def diamond(
     side.inside(draft, "edge", vantages, places)
     side.outside(draft, "core", vantages, places)
     box = Box("censor", (facing["censor"],), (behind["censor"],))
-    return draft.plan(root="core", boxes=(box,), spread=spread)
+    return draft.plan(root="core", boxes=(box,), spread=spread, notes=notes)
 
 
 def _first(way: str) -> tuple[str, str]:

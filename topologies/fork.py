@@ -43,4 +43,5 @@ def plan(
         raise PlanError(problems)
     delay = float(options.get("delay", 0.0))
     places = places or {side.DEFAULT_PLACE: Place()}
-    return diamond.diamond("fork", delay, vantages, places, spread=("edge", "core"))
+    notes = ("each flow goes by censor or by bypass, by its addresses, protocol and ports",)
+    return diamond.diamond("fork", delay, vantages, places, spread=("edge", "core"), notes=notes)

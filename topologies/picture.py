@@ -1,6 +1,7 @@
 """Draw a plan for a terminal: a tree that begins outside the box and ends at the clients.
 
-Links that close a circle (carriers that peer) are named beside the node where they begin.
+Links that close a circle (carriers that peer) are named beside the node where they begin; notes
+say what a tree cannot.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from topologies.plan import Link, Node, Plan
+from topologies.route import DEFAULT
 
 #: Addresses of one node that are shown; the rest are counted.
 SHOWN = 2
@@ -27,7 +29,7 @@ class _Branch:
 
 
 def picture(plan: Plan) -> str:
-    """Draw the plan; one line a node, no trailing newline."""
+    """Draw the plan; one line a node, then its notes, no trailing newline."""
     rows = list(_rows(_tree(plan), "", ""))
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     shown = {node.name: _words(plan, node) for node in plan.nodes}
@@ -35,11 +37,11 @@ def picture(plan: Plan) -> str:
     for drawn, role, name, extra in rows:
         words = [drawn.ljust(widths[0]), role.ljust(widths[1]), *shown[name], *extra]
         lines.append("  ".join(words).rstrip())
-    return "\n".join(lines)
+    return "\n".join([*lines, *([""] if plan.notes else []), *plan.notes])
 
 
 def _tree(plan: Plan) -> _Branch:
-    """Span the plan from the far end of the first box's outside link, breadth first."""
+    """Span the plan from the router that knows everything, breadth first."""
     linked: dict[str, list[tuple[str, Link]]] = defaultdict(list)
     for link in plan.links:
         one, other = link.ends
@@ -67,19 +69,16 @@ def _tree(plan: Plan) -> _Branch:
 
 
 def _root(plan: Plan) -> str:
-    outside = {interface for box in plan.boxes[:1] for interface in box.outside}
-    for link in plan.links:
-        for near, far in (link.ends, link.ends[::-1]):
-            if near.interface in outside:
-                return far.node
-    return plan.nodes[0].name
+    """Return the router that default routes lead to: it has none itself."""
+    led = {route.node for route in plan.routes if route.prefix == DEFAULT[4]}
+    return next(node.name for node in plan.nodes if node.name not in led)
 
 
 def _rows(branch: _Branch, lead: str, below: str) -> Iterator[tuple[str, str, str, list[str]]]:
     """Yield what is drawn, the role, the node's name and remarks, for a branch and all under it."""
     delay = branch.link.delay if branch.link else 0.0
     remarks = [f"{delay * 1000:g} ms one way"] if delay else []
-    remarks += [f"peers with {', '.join(branch.peers)}"] if branch.peers else []
+    remarks += [f"also to {', '.join(branch.peers)}"] if branch.peers else []
     node = branch.node
     yield lead + node.name, TITLES.get(node.role, node.role), node.name, remarks
     for child in branch.children:

@@ -7,17 +7,39 @@ from pathlib import Path
 
 import pytest
 
-from topologies.catalogue import build
+from topologies.catalogue import TOPOLOGIES, build
 from topologies.picture import picture
 from topologies.place import Place, Vantage
 from topologies.plan import Plan
 
 PAGE = Path(__file__).parents[2] / "docs" / "topologies.md"
+SERVERS = {"servers": Place(("31.13.70.36",))}
 EXAMPLES = {
     "line": build(
         {"use": "line", "delay": 0.005},
         {"client": Vantage(), "abroad": Vantage(abroad=True)},
         {"servers": Place(("31.13.70.36", "2a03:2880:f10c:83:face:b00c:0:25de"))},
+    ),
+    "hops": build(
+        {"use": "hops", "hops": 5, "censor": 3, "delay": 0.005}, {"client": Vantage()}, SERVERS
+    ),
+    "fork": build({"use": "fork", "delay": 0.005}, {"client": Vantage()}, SERVERS),
+    "detour": build(
+        {"use": "detour", "sees": "outbound", "delay": 0.005}, {"client": Vantage()}, SERVERS
+    ),
+    "series": build(
+        {"use": "series", "province": ["guangzhou"]},
+        {"gz": Vantage("guangzhou"), "bj": Vantage("beijing")},
+        SERVERS,
+    ),
+    "national-grown": build(
+        {"use": "national", "borders": "each", "exchange": True},
+        {
+            "cell": Vantage("beijing", "unicom", access="cellular"),
+            "home": Vantage("beijing", "unicom", access="fixed"),
+            "sh-ct": Vantage("shanghai", "telecom"),
+        },
+        SERVERS,
     ),
     "national": build(
         {"use": "national", "carriers": ["unicom", "telecom"]},
@@ -41,7 +63,7 @@ def test_the_page_shows_what_is_drawn(name: str) -> None:
 @pytest.mark.parametrize("plan", EXAMPLES.values(), ids=EXAMPLES)
 def test_every_node_has_one_line(plan: Plan) -> None:
     lines = picture(plan).splitlines()
-    assert len(lines) == len(plan.nodes)
+    assert lines[len(plan.nodes) :] == (["", *plan.notes] if plan.notes else [])
     for node in plan.nodes:
         assert sum(bool(re.match(rf"[│├└─═ ]*{node.name} ", line)) for line in lines) == 1
 
@@ -52,4 +74,8 @@ def test_the_censor_delay_and_peers_are_said() -> None:
     assert "CENSOR" in border
     assert "20 ms one way" in border
     assert "═" in border
-    assert [line for line in lines if "bb-cu " in line and "peers with bb-ct" in line]
+    assert [line for line in lines if "bb-cu " in line and "also to bb-ct" in line]
+
+
+def test_every_topology_has_a_picture() -> None:
+    assert {plan.topology for plan in EXAMPLES.values()} == set(TOPOLOGIES)
