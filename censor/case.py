@@ -11,8 +11,9 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from censor import residual
+from censor.act import Drop
 from censor.flow import Flow
-from censor.rules import App, Drop, Ends, Policy, Rule
+from censor.rules import App, Ends, Policy, Rule
 
 #: Choices kept, one for each protocol and server port that occurs.
 PLACES: Final = 4096

@@ -6,24 +6,13 @@ means is `censor.policy`'s to say. Defaults and where they come from: docs/censo
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    WithJsonSchema,
-)
+from pydantic import BeforeValidator, Field
 
-#: Units a duration may carry, in seconds.
-UNITS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(us|ms|s|min|h|d)")
+from censor.action import Act
+from censor.quantity import Address, Duration, Model
 
 QTYPES: Final = {
     "A": 1,
@@ -39,16 +28,6 @@ QTYPES: Final = {
     "HTTPS": 65,
     "ANY": 255,
 }
-
-
-def seconds(value: object) -> float:
-    """Read a duration: a number of seconds, or text such as "2 ms", "90 s", "20 min"."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-        return float(value)
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("a duration: seconds as a number, or '2 ms', '90 s', '20 min'")
-    return round(float(match[1]) * UNITS[match[2]], 9)
 
 
 def _ports(value: object) -> object:
@@ -69,20 +48,6 @@ def _network(value: object) -> object:
     return str(value)
 
 
-def _address(value: object) -> object:
-    try:
-        ip_address(str(value))
-    except ValueError:
-        raise ValueError("an IPv4 or IPv6 address") from None
-    return str(value)
-
-
-def _flags(value: object) -> object:
-    if not isinstance(value, str) or not value or set(value) - set("FSRPAUEC"):
-        raise ValueError("TCP flags by their letters out of FSRPAUEC, such as 'R' or 'RA'")
-    return value
-
-
 def _qtype(value: object) -> object:
     if isinstance(value, str) and value.upper() in QTYPES:
         return value.upper()
@@ -91,38 +56,10 @@ def _qtype(value: object) -> object:
     raise ValueError(f"a query type: a number or one of {', '.join(QTYPES)}")
 
 
-_DURATION_SCHEMA: Final = WithJsonSchema(
-    {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _DURATION.pattern}]}
-)
-Duration = Annotated[float, BeforeValidator(seconds), _DURATION_SCHEMA]
 PortRange = Annotated[int | str, BeforeValidator(_ports)]
 Network = Annotated[str, BeforeValidator(_network)]
-Address = Annotated[str, BeforeValidator(_address)]
-Flags = Annotated[str, BeforeValidator(_flags)]
 QueryType = Annotated[int | str, BeforeValidator(_qtype)]
-Key = Literal["3-tuple", "4-tuple", "pair"]
-End = Literal["client", "server", "both"]
 Fidelity = Literal["documented", "effect-only", "modelled", "announced"]
-
-
-class Model(BaseModel):
-    """What all parts share: unknown keys are refused, nothing changes once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class RandomRange(Model):
-    """Any integer between two, both included: {random: [30, 255]}."""
-
-    random: Annotated[
-        list[Annotated[int, Field(ge=0, le=65535)]], Field(min_length=2, max_length=2)
-    ]
-
-
-Quantity = Annotated[int, Field(ge=0, le=65535)]
-Ttl = Annotated[int, Field(ge=1, le=255)] | RandomRange | Literal["mirror"]
-Id = Quantity | RandomRange | Literal["random", "mirror"]
-Window = Quantity | RandomRange | Literal["mirror"]
 
 
 class Names(Model):
@@ -149,108 +86,6 @@ class When(Model):
     sip_method: Annotated[list[str] | None, Field(alias="sip.method")] = None
     sip_host: Annotated[Names | None, Field(alias="sip.host")] = None
     negated: Annotated[When | None, Field(alias="not")] = None
-
-
-class Residual(Model):
-    """What an act leaves behind for a while."""
-
-    key: Key = "3-tuple"
-    seconds: Duration
-    renew: bool = False
-    on: Literal["data", "any"] = "data"
-    then: Drop | Reset | None = None
-
-
-class Allow(Model):
-    """Let it pass, whatever other rules say."""
-
-    allow: Literal[True]
-
-
-class Drop(Model):
-    """Drop the packet that matched, or its whole flow from then on (in-path only)."""
-
-    drop: Literal["packet", "flow"]
-    toward: End = "both"
-    residual: Residual | None = None
-
-
-class Forgery(Model):
-    """How forged packets look, and what happens to the packet that triggered them."""
-
-    ttl: Ttl = 64
-    ip_id: Id = "random"
-    df: bool = True
-    request: Literal["pass", "drop"] | None = None
-    residual: Residual | None = None
-
-
-class Reset(Forgery):
-    """Forge RST segments."""
-
-    inject: Literal["reset"]
-    toward: End = "both"
-    count: Annotated[int | None, Field(ge=1, le=64)] = None
-    flags: Flags = "RA"
-    offsets: Annotated[list[int], Field(min_length=1, max_length=64)] = [0]
-    window: Window = 0
-
-
-class DnsAnswer(Forgery):
-    """Forge an answer to a DNS query: addresses, an error, or nothing."""
-
-    inject: Literal["dns-answer"]
-    addresses: str | list[Address] | None = None
-    rcode: Literal["nxdomain", "refused", "servfail"] | None = None
-    empty: Literal[True] | None = None
-    pick: Literal["one", "all"] | Annotated[int, Field(ge=1, le=64)] = "one"
-    answer_ttl: Annotated[int, Field(ge=0, le=0x7FFFFFFF)] | RandomRange = 300
-    aa: bool = False
-    ra: bool = True
-    otherwise: Literal["empty", "nothing", "a"] = "empty"
-    over_tcp: Literal["nothing", "reset", "answer"] = "nothing"
-
-
-class BlockPage(Forgery):
-    """Forge an HTTP response and end the connection."""
-
-    inject: Literal["block-page"]
-    status: Annotated[int, Field(ge=100, le=599)] = 200
-    body: str = ""
-    location: str | None = None
-    headers: dict[str, str] = {}
-    then: Literal["reset", "fin"] = "fin"
-    reset_server: bool = True
-
-
-def act_word(value: object) -> str | None:
-    """Say which act a mapping or a model describes; None when it cannot be told."""
-    fields: Mapping[str, object] = value if isinstance(value, Mapping) else vars(value)
-    for word in ("allow", "drop"):
-        if fields.get(word) is not None:
-            return word
-    inject = fields.get("inject")
-    return inject if isinstance(inject, str) else None
-
-
-def _tag(value: object) -> str | None:
-    """Name the member of the union; in brackets, so that it is never taken for a key."""
-    return f"<{act_word(value)}>" if isinstance(value, Mapping | BaseModel) else None
-
-
-Act = Annotated[
-    Annotated[Allow, Tag("<allow>")]
-    | Annotated[Drop, Tag("<drop>")]
-    | Annotated[Reset, Tag("<reset>")]
-    | Annotated[DnsAnswer, Tag("<dns-answer>")]
-    | Annotated[BlockPage, Tag("<block-page>")],
-    Discriminator(
-        _tag,
-        custom_error_type="act",
-        custom_error_message="{allow: true}, {drop: packet|flow} or "
-        "{inject: reset|dns-answer|block-page}",
-    ),
-]
 
 
 def _acts(value: object) -> object:
@@ -331,6 +166,3 @@ class PolicyDocument(Model):
     limits: LimitsDocument = LimitsDocument()
     pools: dict[str, list[Address]] = {}
     rules: list[Rule] = []
-
-
-Residual.model_rebuild()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from censor.act import Act, Drop
 from censor.case import Case
 from censor.dissect.outcome import Incomplete
 from censor.events import Event
 from censor.packet import Packet
 from censor.reading import Found, glance, read
-from censor.rules import Act, App, Drop, Message, Rule
+from censor.rules import App, Message, Rule
 from censor.sentence import Court, Sentence
 from censor.wire import Protocol, TcpFlag
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
-from http import HTTPStatus
-from ipaddress import ip_address, ip_network
-from typing import Any, Final, assert_never
+from ipaddress import ip_network
+from typing import Any, Final
 
 from censor import document as doc
 from censor import rules
+from censor.action import Allow
+from censor.complaint import Problem
 from censor.document import PolicyDocument
+from censor.enactment import enact
 from censor.errors import PolicyError
-from censor.problem import Problem, problems
+from censor.problem import problems
+from censor.quantity import seconds
 from censor.rules import App, Policy
-from censor.wire import Protocol, TcpFlag
+from censor.wire import Protocol
 
 __all__ = ["InvalidPolicy", "Policy", "PolicyDocument", "Problem", "load", "problems", "scaled"]
 
@@ -26,11 +28,6 @@ _PROTOCOLS: Final = {
     "tcp": frozenset({int(Protocol.TCP)}),
     "udp": frozenset({int(Protocol.UDP)}),
     "icmp": frozenset({int(Protocol.ICMP), int(Protocol.ICMP6)}),
-}
-_RCODES: Final = {None: 0, "servfail": 2, "nxdomain": 3, "refused": 5}
-_LETTERS: Final = {flag.name[0]: int(flag) for flag in TcpFlag if flag.name} | {
-    "E": int(TcpFlag.ECE),
-    "C": int(TcpFlag.CWR),
 }
 
 
@@ -66,9 +63,9 @@ def scaled(document: Mapping[str, Any], clock_rate: float) -> dict[str, Any]:
         raise InvalidPolicy(found)
     copy = deepcopy(dict(document))
     if "latency" in copy:
-        copy["latency"] = doc.seconds(copy["latency"])
+        copy["latency"] = seconds(copy["latency"])
     if "idle" in copy.get("limits", {}):
-        copy["limits"]["idle"] = doc.seconds(copy["limits"]["idle"])
+        copy["limits"]["idle"] = seconds(copy["limits"]["idle"])
     elif clock_rate != 1:
         copy.setdefault("limits", {})["idle"] = doc.LimitsDocument().idle
     if clock_rate != 1:
@@ -76,7 +73,7 @@ def scaled(document: Mapping[str, Any], clock_rate: float) -> dict[str, Any]:
     for rule in copy.get("rules", ()):
         for act in rule["then"] if isinstance(rule["then"], list) else [rule["then"]]:
             if act.get("residual"):
-                length = doc.seconds(act["residual"]["seconds"]) / clock_rate
+                length = seconds(act["residual"]["seconds"]) / clock_rate
                 act["residual"]["seconds"] = length
     return copy
 
@@ -118,7 +115,7 @@ def _readings(document: PolicyDocument) -> Mapping[App, rules.Reading]:
 
 
 def _rule(rule: doc.Rule, document: PolicyDocument) -> rules.Rule:
-    acts = tuple(_act(act, document) for act in rule.then if not isinstance(act, doc.Allow))
+    acts = tuple(enact(act, document) for act in rule.then if not isinstance(act, Allow))
     return rules.Rule(rule.id, _when(rule.when), acts, rule.chance)
 
 
@@ -182,104 +179,3 @@ def _port_set(ports: Sequence[int | str] | str) -> frozenset[int] | None:
         low, _, high = str(port).partition("-")
         chosen.update(range(int(low), int(high or low) + 1))
     return frozenset(chosen)
-
-
-def _number(value: int | str | doc.RandomRange) -> rules.Number:
-    if isinstance(value, doc.RandomRange):
-        return rules.Number(min(value.random), max(value.random))
-    if isinstance(value, int):
-        return rules.Number(value, value)
-    return rules.Number(0, 0, mirror=True) if value == "mirror" else rules.Number(0, 0xFFFF)
-
-
-def _act(
-    act: doc.Drop | doc.Reset | doc.DnsAnswer | doc.BlockPage, document: PolicyDocument
-) -> rules.Act:
-    match act:
-        case doc.Drop():
-            own: rules.Act = rules.Drop(act.drop == "flow", rules.Toward(act.toward))
-        case doc.Reset():
-            own = rules.Reset(
-                toward=rules.Toward(act.toward),
-                count=act.count or len(act.offsets),
-                flags=sum(_LETTERS[letter] for letter in set(act.flags)),
-                offsets=tuple(act.offsets),
-                window=_number(act.window),
-                header=_header(act),
-                drop=act.request == "drop",
-            )
-        case doc.DnsAnswer():
-            own = _answer(act, document)
-        case doc.BlockPage():
-            own = rules.BlockPage(
-                response=_response(act),
-                ending=act.then,
-                reset_server=act.reset_server,
-                header=_header(act),
-                drop=_drops(act, document),
-            )
-        case _:
-            assert_never(act)
-    return own if act.residual is None else _with_residual(own, act.residual, document)
-
-
-def _with_residual(act: rules.Act, residual: doc.Residual, document: PolicyDocument) -> rules.Act:
-    if residual.then is not None:
-        then = _act(residual.then, document)
-    elif isinstance(act, rules.Drop):
-        then = replace(act, flow=False)
-    else:
-        then = act
-    memory = rules.Residual(
-        key=residual.key,
-        seconds=residual.seconds,
-        renew=residual.renew,
-        data_only=residual.on == "data",
-        then=(then,),
-    )
-    return replace(act, residual=memory)
-
-
-def _header(act: doc.Forgery) -> rules.Header:
-    return rules.Header(_number(act.ttl), _number(act.ip_id), act.df)
-
-
-def _drops(act: doc.Forgery, document: PolicyDocument) -> bool:
-    """An answer forged in-path stands instead of the real one unless the policy says otherwise."""
-    if act.request is None:
-        return document.position == "in-path"
-    return act.request == "drop"
-
-
-def _answer(act: doc.DnsAnswer, document: PolicyDocument) -> rules.DnsAnswer:
-    listed = document.pools[act.addresses] if isinstance(act.addresses, str) else act.addresses
-    raw = [ip_address(text).packed for text in listed or ()]
-    pick = {"one": 1, "all": None}[act.pick] if isinstance(act.pick, str) else act.pick
-    return rules.DnsAnswer(
-        rcode=_RCODES[act.rcode],
-        v4=tuple(address for address in raw if len(address) == 4),
-        v6=tuple(address for address in raw if len(address) == 16),
-        pick=pick,
-        answer_ttl=_number(act.answer_ttl),
-        authoritative=act.aa,
-        recursion=act.ra,
-        otherwise=act.otherwise,
-        over_tcp=act.over_tcp,
-        header=_header(act),
-        drop=_drops(act, document),
-    )
-
-
-def _response(page: doc.BlockPage) -> bytes:
-    """Write the whole HTTP response out; Source: RFC 9112 section 4."""
-    body = page.body.encode()
-    try:
-        reason = HTTPStatus(page.status).phrase
-    except ValueError:
-        reason = ""
-    fields = {"Content-Type": "text/html; charset=utf-8"} | page.headers
-    if page.location is not None:
-        fields["Location"] = page.location
-    fields |= {"Content-Length": str(len(body)), "Connection": "close"}
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"HTTP/1.1 {page.status} {reason}\r\n{head}\r\n".encode() + body

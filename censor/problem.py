@@ -4,47 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from censor import action
 from censor import document as doc
+from censor.complaint import Path, Problem, guess
 from censor.document import PolicyDocument
+from censor.objection import objections
+from censor.quantity import RandomRange
 from censor.rules import App
-
-Path = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with a document: where, what was found, what was expected, and a guess.
-
-    `path` is keys and indices from the document's root.
-    """
-
-    path: Path
-    found: object
-    expected: str
-    hint: str | None = None
-
-    @property
-    def place(self) -> str:
-        """Return the path as people write it: rules[0].then.ttl."""
-        text = ""
-        for part in self.path:
-            if isinstance(part, int):
-                text += f"[{part}]"
-            elif "." in part:
-                text += f"[{part}]" if text else part
-            else:
-                text += f".{part}" if text else part
-        return text or "(the document)"
-
-    def __str__(self) -> str:
-        cure = f"; {self.hint}" if self.hint else ""
-        return f"{self.place}: found {self.found!r}, expected {self.expected}{cure}"
 
 
 def problems(document: object) -> list[Problem]:
@@ -102,10 +72,10 @@ def _problem(document: object, error: Mapping[str, Any]) -> Problem:
         return Problem((*path, error["loc"][-1]), None, "this key, which is required")
     if kind == "extra_forbidden":
         known = _keys(document, path[:-1])
-        return Problem(path, value, f"one of {', '.join(sorted(known))}", _guess(path[-1], known))
+        return Problem(path, value, f"one of {', '.join(sorted(known))}", guess(path[-1], known))
     if kind == "literal_error":
         words = str(error["ctx"]["expected"])
-        return Problem(path, value, words, _guess(value, re.findall("'([^']*)'", words)))
+        return Problem(path, value, words, guess(value, re.findall("'([^']*)'", words)))
     if kind == "act":
         return Problem(path, value, expected, _guess_act(value))
     return Problem(path, value, _PLAIN.get(kind, expected[:1].lower() + expected[1:]))
@@ -149,18 +119,18 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "limits": doc.LimitsDocument,
     "when": doc.When,
     "not": doc.When,
-    "residual": doc.Residual,
+    "residual": action.Residual,
     "dns.name": doc.Names,
     "http.host": doc.Names,
     "tls.sni": doc.Names,
     "sip.host": doc.Names,
 }
 _ACTS: Final[Mapping[str, type[BaseModel]]] = {
-    "allow": doc.Allow,
-    "drop": doc.Drop,
-    "reset": doc.Reset,
-    "dns-answer": doc.DnsAnswer,
-    "block-page": doc.BlockPage,
+    "allow": action.Allow,
+    "drop": action.Drop,
+    "reset": action.Reset,
+    "dns-answer": action.DnsAnswer,
+    "block-page": action.BlockPage,
 }
 
 
@@ -172,23 +142,18 @@ def _keys(document: object, path: Path) -> list[str]:
     elif words[-1] == "rules":
         model = doc.Rule
     elif words[-1] == "then":
-        model = _ACTS[doc.act_word(_walk(document, path)[1]) or "reset"]
+        model = _ACTS[action.act_word(_walk(document, path)[1]) or "reset"]
     else:
-        model = _MODELS.get(words[-1], doc.RandomRange)
+        model = _MODELS.get(words[-1], RandomRange)
     return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _guess(value: object, words: Iterable[str]) -> str | None:
-    close = get_close_matches(str(value), [word.strip() for word in words], n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else None
 
 
 def _guess_act(value: object) -> str | None:
     if not isinstance(value, Mapping):
-        return _guess(value, _ACTS)
+        return guess(value, _ACTS)
     if "inject" in value:
-        return _guess(value["inject"], list(_ACTS))
-    return next(filter(None, (_guess(word, ["inject", "drop", "allow"]) for word in value)), None)
+        return guess(value["inject"], list(_ACTS))
+    return next(filter(None, (guess(word, ["inject", "drop", "allow"]) for word in value)), None)
 
 
 def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:
@@ -216,7 +181,7 @@ def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:
         for place, act in enumerate(acts):
             if isinstance(act, Mapping):
                 where = (*path, "then", place) if isinstance(then, list) else (*path, "then")
-                yield from _act_problems(document, where, act, topics, rule, on_path)
+                yield from objections(document, where, act, topics, rule, on_path)
                 if act.get("allow") and len(acts) > 1:
                     yield Problem(where, dict(act), "an exception alone, without other acts")
 
@@ -226,59 +191,3 @@ def _topics(when: object) -> set[str]:
         return set()
     own = {str(key).partition(".")[0] for key in when} & {app.value for app in App}
     return own | _topics(when.get("not"))
-
-
-def _act_problems(
-    document: Mapping[str, Any],
-    path: Path,
-    act: Mapping[str, Any],
-    topics: set[str],
-    rule: Mapping[str, Any],
-    on_path: bool,
-) -> Iterable[Problem]:
-    kind = doc.act_word(act)
-    cure = "an act that only injects, for the position is on-path"
-    if on_path and kind == "drop":
-        yield Problem((*path, "drop"), act["drop"], cure, "an in-path box may drop")
-    if on_path and act.get("request") == "drop":
-        yield Problem((*path, "request"), "drop", "pass, for the position is on-path")
-    if kind == "dns-answer":
-        yield from _answer_problems(document, path, act, topics)
-    if kind == "block-page" and "http" not in topics:
-        yield Problem((*path, "inject"), "block-page", "a rule with http.host in its `when`")
-    when = rule.get("when")
-    if kind == "reset" and isinstance(when, Mapping) and when.get("protocol") in ("udp", "icmp"):
-        yield Problem((*path, "inject"), "reset", "a rule about tcp", "only TCP can be reset")
-    residual = act.get("residual")
-    if isinstance(residual, Mapping):
-        then = residual.get("then")
-        if then is None and kind not in ("drop", "reset"):
-            yield Problem(
-                (*path, "residual"),
-                None,
-                "`then`: what the memory does",
-                "only drop and reset go on by themselves",
-            )
-        if isinstance(then, Mapping):
-            if then.get("residual") is not None:
-                yield Problem(
-                    (*path, "residual", "then", "residual"), "...", "nothing: use `renew`"
-                )
-            inner = (*path, "residual", "then")
-            yield from _act_problems(document, inner, then, topics, {}, on_path)
-
-
-def _answer_problems(
-    document: Mapping[str, Any], path: Path, act: Mapping[str, Any], topics: set[str]
-) -> Iterable[Problem]:
-    if "dns" not in topics:
-        yield Problem((*path, "inject"), "dns-answer", "a rule with dns.name in its `when`")
-    said = [key for key in ("addresses", "rcode", "empty") if act.get(key) is not None]
-    if len(said) != 1:
-        yield Problem(path, said, "exactly one of addresses, rcode and empty")
-    pools = document.get("pools")
-    names = pools if isinstance(pools, Mapping) else {}
-    pool = act.get("addresses")
-    if isinstance(pool, str) and pool not in names:
-        expected = f"a list of addresses or a pool: {', '.join(names) or 'there are none'}"
-        yield Problem((*path, "addresses"), pool, expected, _guess(pool, names))

@@ -13,7 +13,8 @@ from ipaddress import ip_address
 from math import inf
 from typing import Any
 
-from censor.rules import Ends, Residual
+from censor.act import Residual
+from censor.rules import Ends
 
 Key = tuple[str, int, bytes, int, bytes, int]
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from censor import forge
+from censor.act import BlockPage, DnsAnswer, Header, Number, Reset, Toward
 from censor.luck import Luck
 from censor.packet import Packet
-from censor.rules import BlockPage, DnsAnswer, Header, Message, Number, Reset, Toward
+from censor.rules import Message
 from censor.wire import Protocol, TcpFlag
 
 _TCP: Final = int(Protocol.TCP)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
+from censor.act import Act, BlockPage, DnsAnswer, Drop, Reset, Residual, Toward
 from censor.case import Case
 from censor.decision import PASS, SETTLED, Decision, Injection, Verdict
 from censor.events import EngineWord, Event
@@ -20,17 +21,7 @@ from censor.response import (
     forge_page,
     forge_reset,
 )
-from censor.rules import (
-    Act,
-    BlockPage,
-    DnsAnswer,
-    Drop,
-    Message,
-    Policy,
-    Reset,
-    Residual,
-    Toward,
-)
+from censor.rules import Message, Policy
 from censor.wire import Protocol
 
 _TCP: Final = int(Protocol.TCP)

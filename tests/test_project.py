@@ -45,11 +45,17 @@ _DATA = "declares data, which these make and read: "
 _KERNEL = "does nothing without a kernel: "
 UNMIRRORED = {
     "censor/__main__.py": "reads options and calls a driver: tests/live/test_censor_queue.py",
+    "censor/act.py": _DATA + "tests/censor/test_response.py",
+    "censor/action.py": "declares keys, each tried by tests/censor/test_policy.py",
+    "censor/complaint.py": _DATA + "tests/censor/test_problem.py",
     "censor/document.py": "declares keys, each tried by tests/censor/test_policy.py",
     "censor/drivers/conntrack.py": _KERNEL + "tests/live/test_censor_queue.py",
     "censor/drivers/kernel.py": _KERNEL + "tests/live/test_censor_queue.py",
     "censor/drivers/queue.py": _KERNEL + "tests/live/test_censor_queue.py",
     "censor/drivers/sender.py": _KERNEL + "tests/live/test_censor_queue.py",
+    "censor/enactment.py": "compiles acts, each tried by tests/censor/test_policy.py",
+    "censor/objection.py": "part of what tests/censor/test_problem.py tries",
+    "censor/quantity.py": "reads quantities, each tried by tests/censor/test_policy.py",
     "filterbed/__main__.py": "one call: tests/live/test_run.py",
     "filterbed/execute.py": _KERNEL + "tests/live/test_run.py",
     "filterbed/judge.py": "puts witnesses together, whole runs only: tests/live/test_run.py",

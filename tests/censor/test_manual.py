@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel
 
-from censor import document, events
+from censor import action, document, events, quantity
 from censor.policy import load
 
 MANUAL = Path(__file__).parents[2].joinpath("docs", "censor.md").read_text("utf-8")
@@ -17,8 +17,9 @@ MANUAL = Path(__file__).parents[2].joinpath("docs", "censor.md").read_text("utf-
 def models() -> list[type[BaseModel]]:
     return [
         one
-        for one in vars(document).values()
-        if isinstance(one, type) and issubclass(one, document.Model)
+        for room in (document, action, quantity)
+        for one in vars(room).values()
+        if isinstance(one, type) and issubclass(one, quantity.Model)
     ]
 
 

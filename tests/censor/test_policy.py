@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from censor.document import PolicyDocument, seconds
+from censor.act import BlockPage, DnsAnswer, Drop, Number, Reset, Toward
+from censor.document import PolicyDocument
 from censor.errors import PolicyError
 from censor.policy import InvalidPolicy, load, scaled
-from censor.rules import App, BlockPage, DnsAnswer, Drop, Number, Reset, Toward
+from censor.quantity import seconds
+from censor.rules import App
 
 WEB = {"http.host": {"exact": ["A.Example."]}}
 

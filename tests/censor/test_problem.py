@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from censor.problem import Problem, problems
+from censor.complaint import Problem
+from censor.problem import problems
 
 DNS = {"dns.name": {"suffix": ["a.example"]}}
 ANSWER = {"inject": "dns-answer", "addresses": ["1.2.3.4"]}

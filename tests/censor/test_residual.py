@@ -7,8 +7,9 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from censor.act import Residual
 from censor.residual import Memories, Memory, key, spell
-from censor.rules import Ends, Residual
+from censor.rules import Ends
 
 ENDS = Ends(6, b"\x0a\0\0\1", 4000, b"\x08\x08\x08\x08", 80, True)
 NINETY = Residual("3-tuple", 90.0, False, True, ())
