@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -24,7 +25,8 @@ def run(scenarios: Sequence[Scenario], command: Sequence[str], options: Options)
     running: list[subprocess.Popen[str]] = []
 
     def one(scenario: Scenario) -> Finished:
-        argv = [sys.executable, "-P", "-m", "filterbed", *_arguments(scenario, options)]
+        argv = [sys.executable, "-P", "-m", "filterbed.sandbox.tether", str(os.getpid())]
+        argv += _arguments(scenario, options)
         if command:
             argv += ["--", *command]
         click.echo(f"  {scenario.name}: started", err=True)
