@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -33,27 +34,37 @@ def _run(directory: Path, policy: Path | None) -> int:
     try:
         policies = json.loads((directory / "policy.json").read_text("utf-8"))
         run = json.loads((directory / "run.json").read_text("utf-8"))
+        log = (directory / "events.jsonl").read_text("utf-8")
     except (OSError, ValueError) as error:
-        click.echo(f"filterbed: {directory} is no run directory: {error}", err=True)
+        click.echo(f"filterbed: {directory} is no run that came to its end: {error}", err=True)
         return USAGE
     worst = 0
     if not policies:
         click.echo("no box stood in this run: nothing to replay")
-    with tempfile.TemporaryDirectory(prefix="filterbed-") as scratch:
-        for box, document in policies.items():
-            path = policy or Path(scratch) / f"{box}.json"
-            if policy is None:
-                path.write_text(json.dumps(document))
-            events = Path(scratch) / f"{box}.events.jsonl"
-            with open(directory / "events.jsonl", encoding="utf-8") as lines:
-                events.write_text("".join(li for li in lines if json.loads(li).get("box") == box))
+    lines = log.splitlines(keepends=True)
+    for box, document in policies.items():
+        mine = "".join(line for line in lines if json.loads(line).get("box") == box)
+        with _open(json.dumps(document)) as own, _open(mine) as events:
             argv = [
                 *_ENGINE, str(directory / "capture" / f"{box}.door.pcapng"),
-                "--policy", str(path), "--events", str(events),
+                "--policy", str(policy or _path(own)), "--events", _path(events),
                 "--seed", str(run.get("seed", 0)),
                 "--box", box,
             ]  # fmt: skip
-            status = subprocess.run(argv, check=False).returncode
-            click.echo(f"{box}: {'the same events' if status == 0 else 'replay differs'}")
-            worst = max(worst, status)
+            fds = (own.fileno(), events.fileno())
+            status = subprocess.run(argv, pass_fds=fds, check=False).returncode
+        click.echo(f"{box}: {'the same events' if status == 0 else 'replay differs'}")
+        worst = max(worst, status)
     return worst
+
+
+def _open(text: str) -> IO[bytes]:
+    """Return a file that has no name, so that nothing is left wherever this ends."""
+    file = os.fdopen(os.memfd_create("replay"), "wb")
+    file.write(text.encode())
+    file.flush()
+    return file
+
+
+def _path(file: IO[bytes]) -> str:
+    return f"/proc/self/fd/{file.fileno()}"
