@@ -109,18 +109,20 @@ class Watched:
         self.temporary.mkdir(exist_ok=True)
         env = {**os.environ, **more.pop("env", {})}
         env |= {"FILTERBED_TEST": self.token, "TMPDIR": str(self.temporary)}
-        more = {"cwd": PROJECT, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE} | more
-        before = more.pop("before", ())
-        self.process = subprocess.Popen(
+        before: list[str] = more.pop("before", [])
+        options: dict[str, Any] = {"cwd": PROJECT, "stdin": subprocess.DEVNULL} | more
+        self.process: subprocess.Popen[bytes] = subprocess.Popen(
             [*before, sys.executable, "-P", "-m", "filterbed", *arguments],
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=env,
             start_new_session=True,
-            **more,
+            **options,
         )
         self.said = b""
         self._known: dict[int, str] = {}
         self._namespaces: set[str] = set()
+        self._over: float | None = None
 
     def until(self, text: str) -> None:
         """Wait until it has said `text` on stderr."""
@@ -134,7 +136,7 @@ class Watched:
         deadline = time.monotonic() + seconds
         while self._read(deadline - time.monotonic()):
             pass
-        return self.process.wait(max(0.1, deadline - time.monotonic()))
+        return int(self.process.wait(max(0.1, deadline - time.monotonic())))
 
     def _read(self, seconds: float) -> bool:
         assert self.process.stderr is not None
@@ -173,9 +175,12 @@ class Watched:
     def left(self) -> list[str]:
         """Return what still lives of it: processes known, marked, or in its namespaces."""
         found = []
+        if self._over is None:
+            ticks = os.sysconf("SC_CLK_TCK")
+            self._over = time.clock_gettime(time.CLOCK_BOOTTIME) * ticks
         for pid in _parents():
-            if pid == os.getpid():
-                continue
+            if pid == os.getpid() or float(_started(pid) or "inf") > self._over:
+                continue  # numbers of namespaces and processes are used again
             known = pid in self._known and _started(pid) == self._known[pid]
             marked = self.token in _text(f"/proc/{pid}/environ")
             if known or marked or _pid_namespace(pid) in self._namespaces:

@@ -32,14 +32,15 @@ def command(
 
 
 def exec_(*words: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
-    how = {key: more.pop(key) for key in ("scenario", "at", "idle") if key in more}
+    how: dict[str, Any] = {key: more.pop(key) for key in ("scenario", "at", "idle") if key in more}
     env = {**os.environ, "PYTHONPATH": str(PROJECT), **more.pop("env", {})}
-    more = {"cwd": PROJECT, "stdin": subprocess.DEVNULL if "input" not in more else None} | more
-    if more["stdin"] is None:
-        del more["stdin"]
-    return subprocess.run(
-        command(*words, **how), capture_output=True, timeout=90, env=env, check=False, **more
+    options: dict[str, Any] = {"cwd": PROJECT} | more
+    if "input" not in more:
+        options["stdin"] = subprocess.DEVNULL
+    done: subprocess.CompletedProcess[bytes] = subprocess.run(
+        command(*words, **how), capture_output=True, timeout=90, env=env, check=False, **options
     )
+    return done
 
 
 def test_a_megabyte_goes_through_byte_for_byte() -> None:

@@ -117,6 +117,34 @@ def test_a_run_that_is_interrupted_stops_cleanly(
     assert json.load(one.process.stdout)["exit"] == 130
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_several_runs_at_once_end_with_their_runner(
+    tmp_path: Path, watch: Watch, await_: Any, host: Host, number: int
+) -> None:
+    before = host()
+    one = watch(
+        "run", SCENARIO, "http/rst-host", "--jobs", "2", "--out", str(tmp_path / "out"),
+        "--target", "debian", "--name", "patient", "--", *PATIENT,
+    )  # fmt: skip
+    await_(lambda: len([p for p in one.tree() if is_tool(p)]) == 2, "two tools")
+    one.process.send_signal(number)
+    if number != signal.SIGKILL:
+        assert one.end(2 * GONE_SECONDS) == 130
+        assert b"Traceback" not in one.said
+    one.process.wait()
+    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    assert host() == before
+    for scenario in (SCENARIO, "http/rst-host"):
+        assert_invalid(tmp_path, "interrupted", scenario=scenario)
+
+
+def is_tool(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[1:3] == PATIENT[1:]
+    except OSError:
+        return False
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_exec_that_is_interrupted_stops_cleanly(
     watch: Watch, await_: Any, host: Host, number: int
