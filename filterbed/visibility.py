@@ -84,7 +84,7 @@ def _needs(command: str, homes: set[str], depth: int = _DEPTH) -> list[str]:
     found = []
     for path in dict.fromkeys((os.path.abspath(command), os.path.realpath(command))):
         prefix, folder = os.path.split(os.path.dirname(path))
-        shared = {os.path.join(home, ".local") for home in homes} | homes
+        shared = {os.path.join(home, ".local") for home in homes} | homes | {"/"}
         if folder in ("bin", "sbin") and os.path.realpath(prefix) not in shared:
             found.append(prefix)
     interpreter = _interpreter(command)
