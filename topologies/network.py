@@ -78,6 +78,10 @@ class _Shell(MininetNode):  # type: ignore[misc]
         if said.strip():
             raise NetworkError(f"{self.name}: {said.strip()}")
 
+    def config(self, **_params: Any) -> dict[str, Any]:
+        """Leave everything to the node's script; Mininet would run a program for each thing."""
+        return {}
+
     def _popen(self, cmd: list[str], **params: Any) -> Any:
         if self._nest is not None and self.shell is None:
             params["preexec_fn"] = self._nest
@@ -94,9 +98,13 @@ class _Link(MininetLink):  # type: ignore[misc]
 
     _numbers = count(10)
 
-    @classmethod
+    def __init__(self, *nodes: Any, waiting: list[str] | None = None, **params: Any) -> None:
+        """Make the pair, or only note in `waiting` how `ip -batch` makes it."""
+        self._waiting = waiting
+        super().__init__(*nodes, **params)
+
     def makeIntfPair(
-        cls,
+        self,
         intfname1: str,
         intfname2: str,
         addr1: str | None = None,
@@ -105,12 +113,14 @@ class _Link(MininetLink):  # type: ignore[misc]
         node2: Any = None,
         deleteIntfs: bool = True,
     ) -> None:
-        said = node1.cmd(
-            f"ip link add name {intfname1} index {next(cls._numbers)} type veth "
-            f"peer name {intfname2} index {next(cls._numbers)} netns {node2.pid}"
+        command = (
+            f"link add name {intfname1} index {next(self._numbers)} netns {node1.pid} type veth "
+            f"peer name {intfname2} index {next(self._numbers)} netns {node2.pid}"
         )
-        if said.strip():
-            raise NetworkError(f"link {intfname1} - {intfname2}: {said.strip()}")
+        if self._waiting is not None:
+            self._waiting.append(command)
+        elif said := node1.cmd(f"ip {command}").strip():
+            raise NetworkError(f"link {intfname1} - {intfname2}: {said}")
 
 
 class PlanTopo(Topo):  # type: ignore[misc]
@@ -129,12 +139,11 @@ class _Ready(_Shell):
     """A node that gets its addresses, routes and sysctls when Mininet configures it."""
 
     def config(self, script: str = "", **params: Any) -> dict[str, Any]:
-        """Do what Mininet does, then run the node's script."""
-        done: dict[str, Any] = super().config(**params)
+        """Run the node's script."""
         _finish(self.name, _start(int(self.pid), script))
         for interface in self.intfList():
             interface.updateIP()  # what `mn` prints, and pings
-        return done
+        return super().config(**params)
 
 
 class ReadyTopo(Topo):  # type: ignore[misc]
@@ -206,10 +215,15 @@ def stand(plan: Plan, *, nest: Callable[[], None]) -> Network:
     def host(name: str, **params: Any) -> _Shell:
         return _Shell(name, nest=nest if name in vantages else None, **params)
 
+    waiting: list[str] = []
+
+    def link(*nodes: Any, **params: Any) -> _Link:
+        return _Link(*nodes, waiting=waiting, up=None, **params)
+
     net = Mininet(
         topo=PlanTopo(plan=plan),
         host=host,
-        link=_Link,
+        link=link,
         controller=None,
         switch=None,
         autoSetMacs=False,
@@ -222,6 +236,11 @@ def stand(plan: Plan, *, nest: Callable[[], None]) -> Network:
     except Exception as error:
         raise NetworkError(f"Mininet could not build {plan.topology}: {error}") from error
     network = Network(plan, net)
+    made = subprocess.run(
+        ["ip", "-batch", "-"], input="\n".join(waiting), capture_output=True, text=True
+    )
+    if made.returncode != 0:
+        raise NetworkError(f"the links of {plan.topology}: {made.stderr.strip()[-500:]}")
     network.run_all({node.name: _script(plan, node.name) for node in plan.nodes})
     return network
 
