@@ -226,3 +226,53 @@ def test_mininets_own_command_stands_it_up_and_everybody_is_reached(
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Results: 0% dropped" in done.stdout + done.stderr, done.stderr[-2000:]
+
+
+#: Stands a country with a hundred clients up, twelve of whom then ask each other for an echo.
+HUNDRED = """
+import json, os, select, socket, sys, time
+from filterbed.sandbox.netns import socket_in
+from filterbed.sandbox.place import nest
+from topologies import network
+from topologies.catalogue import build
+from topologies.place import Vantage
+cities, carriers = ("beijing", "shanghai", "guangzhou"), ("unicom", "telecom")
+vantages = {f"v{n}": Vantage(cities[n % 3], carriers[n % 2]) for n in range(100)}
+start = time.monotonic()
+plan = build({"use": "national"}, vantages, {})
+net = network.stand(plan, nest=nest)
+seconds = time.monotonic() - start
+said = 0
+for near, far in [(f"v{n}", f"v{99 - n}") for n in range(12)]:
+    for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+        a = socket_in(net.pid(near), family, socket.SOCK_DGRAM)
+        b = socket_in(net.pid(far), family, socket.SOCK_DGRAM)
+        b.bind((plan.primary(far, version), 7))
+        a.sendto(b"?", b.getsockname())
+        said += bool(select.select([b], [], [], 3)[0])
+held = 0
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    with open(f"/proc/{pid}/smaps_rollup") as lines:
+        held += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+print(json.dumps({"seconds": seconds, "said": said, "megabytes": held // 1024}))
+"""
+
+
+def test_a_hundred_vantages_stand_in_little_time_and_memory() -> None:
+    done = subprocess.run(
+        ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child", "sh", "-c",
+         f"ip link set lo up; mount -t tmpfs none /run; exec {sys.executable} -P -"],
+        input=HUNDRED,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    print(told, os.getloadavg())
+    assert told["said"] == 24
+    assert told["megabytes"] < 1000
+    # The aim is 5 s on two cores that do nothing else.
+    assert told["seconds"] < 5 * max(1.0, os.getloadavg()[0])

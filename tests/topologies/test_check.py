@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from topologies import check
+from topologies.catalogue import build
+from topologies.errors import PlanError
 from topologies.place import Place, Vantage
+from topologies.prefix import PLAIN
 
 
 @pytest.mark.parametrize("value", [0, 0.02, 2.0])
@@ -57,3 +60,25 @@ def test_a_list_must_be_a_list(value: object) -> None:
 def test_a_word_twice_is_refused() -> None:
     (problem,) = check.words({"cities": ["a", "b", "a"]}, "cities", ("a", "b"))
     assert problem.path == ("topology", "cities", 2)
+
+
+@pytest.mark.parametrize("use", sorted(PLAIN))
+def test_topologies_without_carriers_refuse_what_needs_one(use: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        build({"use": use}, {"one": Vantage("wuhan", "unicom", access="fixed")}, {})
+    assert [p.path[2] for p in caught.value.problems] == ["city", "carrier", "access"]
+
+
+def test_more_vantages_than_prefixes_have_room_for_are_refused() -> None:
+    assert [*check.names({f"v{n}": Vantage() for n in range(200)}, {}, ())] == []
+    (problem,) = check.names({f"v{n}": Vantage() for n in range(201)}, {}, ())
+    assert problem.path == ("vantages", "v200")
+
+
+@pytest.mark.parametrize("use", ["national", "series"])
+def test_two_hundred_vantages_find_room_in_the_smallest_city(use: str) -> None:
+    options = {"province": ["wuhan"], "carrier": "telecom"} if use == "series" else {}
+    kinds = (None, "fixed", "cellular") if use == "national" else (None,)
+    for kind in kinds:
+        crowd = {f"v{n}": Vantage("wuhan", "telecom", access=kind) for n in range(200)}
+        assert len(build({"use": use, **options}, crowd, {}).nodes) > 200
