@@ -163,7 +163,7 @@ class Watched:
 
         def look() -> int | None:
             own = _text(f"/proc/{self.process.pid}/cmdline")
-            for pid in self.tree():
+            for pid in self.tree()[1:] if own else []:
                 line = _text(f"/proc/{pid}/cmdline")
                 # A child that has not yet become another program has its parent's command line.
                 if line != own and all(word in line.replace("\0", " ") for word in words):
