@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from filterbed.runner import Finished, Options
 
 
-def run(scenarios: Sequence[Scenario], command: Sequence[str], options: Options) -> list[Finished]:
-    """Run `scenarios`, at most `options.jobs` at a time; results in the order given."""
+def run(
+    scenarios: Sequence[Scenario],
+    command: Sequence[str],
+    options: Options,
+    finished: list[Finished],
+) -> None:
+    """Run `scenarios`, at most `options.jobs` at a time.
+
+    What each came to is added to `finished` in the order given; when this is interrupted, what
+    had ended by then.
+    """
     running: list[subprocess.Popen[str]] = []
 
     def one(scenario: Scenario) -> Finished:
@@ -37,8 +46,10 @@ def run(scenarios: Sequence[Scenario], command: Sequence[str], options: Options)
         return _finished(scenario, output, process.returncode)
 
     pool = ThreadPoolExecutor(options.jobs)
+    asked = [pool.submit(one, scenario) for scenario in scenarios]
     try:
-        return list(pool.map(one, scenarios))
+        for future in asked:
+            future.result()
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in running:
@@ -48,6 +59,8 @@ def run(scenarios: Sequence[Scenario], command: Sequence[str], options: Options)
             process.wait()
         raise
     finally:
+        ended = [f for f in asked if f.done() and not f.cancelled() and f.exception() is None]
+        finished += [future.result() for future in ended]
         pool.shutdown()
 
 

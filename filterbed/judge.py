@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from filterbed.order import Order, Result, ToolRun
 from filterbed.question import Pair
 from filterbed.rundir import RunDir
 from filterbed.score import Row
-from filterbed.settle import Testimony, settle, spans
+from filterbed.settle import ACTS, Testimony, settle, spans
 from filterbed.witness import capture_counts, capture_drops, compare, gather
 from scenarios import taxonomy
 from scenarios.model import Censor, Label, Scenario
@@ -135,7 +136,24 @@ def _witnesses(
     problems += race.lost(censor.name, inner, scene.door, mine)
     stats = result.boxes.get(censor.name, {})
     problems += compare(censor.name, stats=stats, wire=wire, events=mine, idle=order.idle)
+    problems += _idle_acts(censor.name, mine)
     return problems, gather(stats=stats, wire=wire, events=mine, captures=captures)
+
+
+def _idle_acts(box: str, events: Sequence[Event]) -> list[str]:
+    """Say what the log has the censor do while it was idle."""
+    active = spans(events, sys.maxsize)
+    acts = [event for event in events if event.get("event") in ACTS]
+    strays = [
+        event
+        for event in acts
+        if not any(first < int(event.get("n") or 0) <= last for first, last in active)
+    ]
+    return [
+        f"log: box {box} was idle at packet {event.get('n')}, but {event['event']} "
+        f"(rule {event.get('rule')})"
+        for event in strays[:3]
+    ]
 
 
 def _rows(

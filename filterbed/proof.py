@@ -25,6 +25,7 @@ from filterbed.header import Flow, flow_text
 from filterbed.pcapng import CaptureError, Frame, read, write
 from filterbed.question import Pair, Question, network_block
 from filterbed.score import label_text
+from scenarios.model import Truth
 
 #: What touches traffic (docs/design.md, events).
 ACTS: Final = frozenset({"injected", "dropped", "rewritten", "held"})
@@ -124,7 +125,7 @@ def prove(
     for (acts, _), (found, wrong) in zip(jobs, _run([job for _, job in jobs], engine), strict=True):
         acts += found
         problems += wrong
-    return problems or judge(question, alone, ordered, seen)
+    return problems or judge(question, alone, ordered, seen, _uncertain(doors))
 
 
 def gather(
@@ -191,22 +192,34 @@ def duration(value: object) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def _uncertain(doors: Iterable[Door]) -> frozenset[tuple[str, str]]:
+    """Return (box, rule) of every rule that leaves it to chance whether it acts."""
+    return frozenset(
+        (door.box, str(rule.get("id")))
+        for door in doors
+        for rule in json.loads(door.policy.read_text("utf-8")).get("rules") or ()
+        if rule.get("chance", 1) != 1
+    )
+
+
 def judge(
     question: Question,
     alone: Sequence[Act],
     ordered: Sequence[Act],
     seen: Mapping[str, Mapping[Owner, int]],
+    uncertain: frozenset[tuple[str, str]] = frozenset(),
 ) -> list[str]:
     """Compare acts with truths; return the disagreements.
 
     Args:
         alone, ordered: the acts of all boxes, by how the packets were laid.
         seen: by box, how many packets each owner had at its door.
+        uncertain: (box, rule) of the rules whose chance was made certain for this.
     """
     by_alone, by_order = _by_owner(alone), _by_owner(ordered)
     problems: list[str] = []
     for pair in question.pairs:
-        problem = _pair_problem(question, pair, by_alone[pair], by_order[pair], seen)
+        problem = _pair_problem(question, pair, by_alone[pair], by_order[pair], seen, uncertain)
         if problem:
             problems.append(f"proof: {pair[1]} from {pair[0]} {problem}")
     for owner, acts in by_alone.items():
@@ -223,11 +236,12 @@ def _pair_problem(
     alone: Sequence[Act],
     ordered: Sequence[Act],
     seen: Mapping[str, Mapping[Owner, int]],
+    uncertain: frozenset[tuple[str, str]],
 ) -> str | None:
     truth = question.truths[pair]
     told = label_text(truth.label)
     if truth.by_log:
-        if ordered or question.partial:
+        if ordered or question.partial or question.spread:
             return None
         return (
             f"may be {told} as the log decides, but even in declared order, right after the "
@@ -235,18 +249,10 @@ def _pair_problem(
             "right after the target whose memory should hit it, or declare its baseline"
         )
     if network_block(truth.label):
-        residual = any(word.split(".")[0] == "residual" for word in truth.label.mechanisms)
-        acts = ordered if residual else alone
-        if acts and consistent(truth.label, [act.event for act in acts]):
-            return None
-        if acts:
-            seen_as = sorted({node for act in acts for node in effects(act.event)})
-            return (
-                f"is declared {told}, but what the engine does to it can only be seen as "
-                f"{', '.join(seen_as) or 'nothing'}: {acts[0]}"
-            )
-        return (
-            f"is declared {told}, but fed the control pass the engine draws no act on it "
+        return _block_problem(truth, told, alone, ordered, uncertain) or (
+            None
+            if alone
+            else f"is declared {told}, but fed the control pass the engine draws no act on it "
             f"({_count(pair, seen)})"
         )
     if alone:
@@ -255,6 +261,34 @@ def _pair_problem(
         return (
             f"is declared {told}, and alone it is left in peace, but after the targets before it "
             f"the engine acts on it: {ordered[0]}: collateral that is not declared"
+        )
+    return None
+
+
+def _block_problem(
+    truth: Truth,
+    told: str,
+    alone: Sequence[Act],
+    ordered: Sequence[Act],
+    uncertain: frozenset[tuple[str, str]],
+) -> str | None:
+    """Say why the acts on a target do not prove that it is always blocked as declared."""
+    if not alone and ordered:
+        return (
+            f"is declared {told}, but only a memory that the targets before it leave acts on it "
+            f"({ordered[0]}): whether it does depends on the tool, so write decided-by: log"
+        )
+    sure = [act for act in alone if (act.box, str(act.event.get("rule"))) not in uncertain]
+    if alone and not sure:
+        return (
+            f"is declared {told}, but only by chance ({alone[0]}): write decided-by: log, and the "
+            "box's own log says what was true"
+        )
+    if sure and not consistent(truth.label, [act.event for act in sure]):
+        seen_as = sorted({node for act in sure for node in effects(act.event)})
+        return (
+            f"is declared {told}, but what the engine does to it can only be seen as "
+            f"{', '.join(seen_as) or 'nothing'}: {sure[0]}"
         )
     return None
 

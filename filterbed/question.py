@@ -25,7 +25,8 @@ class Question:
 
     `clients`: raw address -> the vantage it belongs to. `resolvers`: raw address -> the vantages
     that ask this recursor. `dns`: name -> its addresses in the sandbox's zone. `truths` are the
-    whole scenario's, also of targets that are not asked.
+    whole scenario's, also of targets that are not asked. `spread`: flows take several paths, so
+    not each of them meets every box.
     """
 
     vantages: tuple[str, ...]
@@ -34,6 +35,7 @@ class Question:
     clients: Mapping[bytes, str]
     resolvers: Mapping[bytes, tuple[str, ...]]
     dns: Mapping[str, tuple[str, ...]]
+    spread: bool = False
 
     @property
     def partial(self) -> bool:
@@ -117,6 +119,7 @@ def of_scenario(
         {raw(address): name for name in kept for address in addresses(scenario.plan, name)},
         resolvers(scenario.plan, kept),
         {plain(name): found for name, found in scenario.dns.items()},
+        spread=any(route.also for route in scenario.plan.routes),
     )
 
 

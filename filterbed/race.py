@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from filterbed.header import Flow, dissect, flow_of_event, flow_text, raw
+from filterbed.header import TCP, Flow, dissect, flow_of_event, flow_text, raw
 from filterbed.pcapng import CaptureError, read
 
 _ETHERNET: Final = 14
@@ -33,9 +33,10 @@ class _Seen(NamedTuple):
 def lost(
     box: str, inner: Sequence[Path], door: Path, events: Sequence[Mapping[str, Any]]
 ) -> list[str]:
-    """Return a sentence for every flow whose first forgery the server's own data beat.
+    """Return a sentence for every forgery that the server's own data beat.
 
-    What a censor forges later in a flow, or in answer to the server's data, races nobody.
+    What a censor forges later in a connection that it has ended, or in answer to the server's
+    data, races nobody.
 
     Args:
         inner: the captures (Ethernet) on the box's interfaces toward the censored side.
@@ -56,12 +57,13 @@ def lost(
     wire = _wire(inner, wanted)
     drawn_by = _senders(door)
     problems = []
-    begun_flows: set[Flow] = set()
+    reset: set[Flow] = set()
     for event in forged:
         flow = flow_of_event(event["flow"])
-        if flow is None or flow in begun_flows:
+        if flow is None or flow in reset:
             continue
-        begun_flows.add(flow)
+        if flow[0] == TCP:
+            reset.add(flow)
         if drawn_by.get(int(event.get("n") or 0)) == raw(str(event["flow"]["server"])):
             continue
         since = begun + round(float(event["t"]) * 1e9) - SLACK

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import platform
+import re
 import shutil
 import signal
 import sys
@@ -30,6 +31,7 @@ from scenarios.model import Scenario
 
 SCHEMA = "filterbed/run-1"
 USAGE, LACKS, INVALID, INTERRUPTED = 2, 3, 4, 130
+_NAME = re.compile(r"[\w.+-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,11 @@ def main(names: Sequence[str], command: Sequence[str], **given: Any) -> int:
         for scenario in scenarios:
             _subset(scenario, options)
             _replayable(scenario)
+        _writable(options.junit)
     except UsageError as error:
         click.echo(str(error), err=True)
+        if options.as_json:
+            _report([], options, USAGE)
         return USAGE
     signal.signal(signal.SIGTERM, _terminated)
     finished: list[Finished] = []
@@ -97,7 +102,7 @@ def main(names: Sequence[str], command: Sequence[str], **given: Any) -> int:
         if options.jobs > 1 and len(scenarios) > 1:
             from filterbed import jobs
 
-            finished = jobs.run(scenarios, command, options)
+            jobs.run(scenarios, command, options, finished)
         else:
             for scenario in scenarios:
                 finished.append(run(scenario, probes, options))
@@ -105,8 +110,26 @@ def main(names: Sequence[str], command: Sequence[str], **given: Any) -> int:
     except KeyboardInterrupt:
         click.echo("filterbed: interrupted", err=True)
         status = INTERRUPTED
+        done = {f.scenario for f in finished}
+        finished += [
+            Finished(s.name, None, INTERRUPTED, False, [rundir.INTERRUPTED])
+            for s in scenarios
+            if s.name not in done
+        ]
     _report(finished, options, status)
     return status
+
+
+def _writable(path: Path | None) -> None:
+    """Refuse a file for results that cannot be written before anything is started."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a"):
+            pass
+    except OSError as error:
+        raise UsageError(f"--junit {path}: {error.strerror}") from error
 
 
 def run(scenario: Scenario, probes: tuple[Probe, ...], options: Options) -> Finished:
@@ -262,15 +285,27 @@ def _load_all(names: Sequence[str]) -> list[Scenario]:
 
 
 def _probes(options: Options, command: Sequence[str]) -> tuple[Probe, ...]:
+    """Return the probes that are asked for, built-in ones first; each has a name of its own."""
     for name in options.probes:
         if name not in BUILT_IN:
             raise UsageError(f"no probe {name!r}; built in: {', '.join(BUILT_IN)}")
+    probes = [Probe(name, ()) for name in options.probes]
     if command:
         if shutil.which(command[0]) is None and not os.path.exists(command[0]):
             raise UsageError(f"{command[0]!r}: command not found")
-        own = Probe(options.name or os.path.basename(command[0]), _absolute(command))
-        return (*(Probe(n, ()) for n in options.probes), own)
-    return tuple(Probe(n, ()) for n in options.probes or ("webcheck",))
+        name = options.name or os.path.basename(command[0])
+        probes.append(Probe(name, _absolute(command)))
+    elif options.name:
+        raise UsageError(f"--name {options.name}: there is no COMMAND to call so")
+    probes = probes or [Probe("webcheck", ())]
+    for number, probe in enumerate(probes):
+        if not _NAME.fullmatch(probe.name):
+            raise UsageError(
+                f"--name {probe.name!r}: expected letters, digits and . _ - +, at most 64"
+            )
+        if probe.name in [other.name for other in probes[:number]]:
+            raise UsageError(f"two probes are called {probe.name!r}; give one another --name")
+    return tuple(probes)
 
 
 def _absolute(command: Sequence[str]) -> tuple[str, ...]:
@@ -310,7 +345,6 @@ def _report(finished: Sequence[Finished], options: Options, status: int) -> None
     from filterbed import junit, scoreboard
 
     if options.junit is not None:
-        options.junit.parent.mkdir(parents=True, exist_ok=True)
         options.junit.write_text(junit.document(finished), "utf-8")
     if options.as_json:
         document = {

@@ -51,7 +51,6 @@ POLICY: dict[str, Any] = {
             "id": "facebook-dns",
             "when": {"dns.name": {"suffix": ["facebook.com"]}},
             "then": {"inject": "dns-answer", "addresses": ["8.7.198.45"]},
-            "chance": 0.01,
         },
         {
             "id": "banned-host",
@@ -272,8 +271,21 @@ def test_a_block_that_only_a_neighbours_memory_makes_is_no_rule(tmp_path: Path) 
     asked = question({**TRUTHS, "beside": Truth(RESET, OK)})
     (problem,) = proven(tmp_path, asked, control())
     assert "beside from bj is declared blocked http.reset.host" in problem
+    assert "write decided-by: log" in problem
     residual = question({**TRUTHS, "beside": Truth(RESIDUAL, OK)})
-    assert proven(tmp_path, residual, control()) == []
+    (problem,) = proven(tmp_path, residual, control())
+    assert "only a memory that the targets before it leave acts on it" in problem
+
+
+def test_what_is_left_to_chance_is_left_to_the_log(tmp_path: Path) -> None:
+    rules = [dict(rule) for rule in POLICY["rules"]]
+    rules[0]["chance"] = 0.01
+    policy = {**POLICY, "rules": rules}
+    (problem,) = proven(tmp_path, question(), control(), policy)
+    assert "facebook from bj is declared blocked" in problem
+    assert "but only by chance" in problem
+    by_log = question({**TRUTHS, "facebook": Truth(POISONED, OK, by_log=True)})
+    assert proven(tmp_path, by_log, control(), policy) == []
 
 
 def test_packets_of_nobody_draw_no_act(tmp_path: Path) -> None:

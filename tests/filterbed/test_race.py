@@ -97,10 +97,23 @@ def test_forgeries_toward_the_server_and_other_events_have_no_race(tmp_path: Pat
     assert lost("gfw", [tmp_path / "missing"], tmp_path / "no-door", log(FORGED)) == []
 
 
-def test_only_the_first_forgery_of_a_flow_races_and_only_against_the_client(tmp_path: Path) -> None:
-    path = capture(tmp_path / "a", [(1.0, QUERY), (1.002, FORGED), (1.040, REAL), (1.042, FORGED)])
-    twice = [*log(FORGED), log(FORGED, t=1.040)[1]]
+def test_a_connection_that_was_reset_has_no_later_race_but_every_query_has_its_own(
+    tmp_path: Path,
+) -> None:
+    again = [(1.0, QUERY), (1.002, FORGED), (2.0, QUERY), (2.040, REAL), (2.042, FORGED)]
+    path = capture(tmp_path / "a", again)
+    twice = [*log(FORGED), log(FORGED, t=2.0)[1]]
+    assert len(lost("gfw", [path], tmp_path / "no-door", twice)) == 1
+    flow = FLOW | {"protocol": "tcp", "server_port": 80}
+    back = IP(src="8.8.8.8", dst="202.106.45.2") / TCP(sport=80, dport=4000, flags="A")
+    reset = IP(src="8.8.8.8", dst="202.106.45.2") / TCP(sport=80, dport=4000, flags="R", seq=9)
+    page = back / Raw(b"HTTP/1.1 200")
+    path = capture(tmp_path / "c", [(1.002, reset), (1.040, page), (1.042, reset)])
+    twice = [*log(reset, flow=flow), log(reset, t=1.03, flow=flow)[1]]
     assert lost("gfw", [path], tmp_path / "no-door", twice) == []
+
+
+def test_what_answers_the_servers_own_data_races_nobody(tmp_path: Path) -> None:
     door = tmp_path / "door"
     write(door, ("inside", "outside"), [Frame(0, 1, bytes(REAL), len(REAL))])
     beaten = capture(tmp_path / "b", [(1.0, REAL), (1.002, FORGED)])

@@ -1,0 +1,59 @@
+"""What the plan states about a path, and when what was measured is not that."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from filterbed.stage import link
+from topologies.plan import End, Link, Node, Plan
+
+
+def plan() -> Plan:
+    names = ("client", "box", "control", "other")
+    ends = [(End(a, f"{a}-{b}", ()), End(b, f"{b}-{a}", ())) for a, b in itertools.pairwise(names)]
+    delays = (0.001, 0.02, 0.0)
+    return Plan(
+        "test",
+        tuple(Node(name, "router") for name in names),
+        tuple(Link(pair, delay) for pair, delay in zip(ends, delays, strict=True)),
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "seconds"),
+    [("client", "control", 0.042), ("control", "client", 0.042), ("client", "client", 0.0),
+     ("client", "other", 0.042)],
+)  # fmt: skip
+def test_the_round_trip_is_twice_the_delays_on_the_way(
+    one: str, other: str, seconds: float
+) -> None:
+    assert link.round_trip(plan(), one, other) == pytest.approx(seconds)
+
+
+def measured(**more: Any) -> dict[str, Any]:
+    return {"from": "client", "to": "control", "stated": 0.04, "measured": 0.041, "least": 0.04,
+            "most": 0.05, "sent": 5, "lost": 0} | more  # fmt: skip
+
+
+def test_a_link_that_keeps_its_word_is_no_problem() -> None:
+    assert link.problems([measured(), measured(measured=0.0361)]) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (
+            {"measured": 0.035},
+            "client - control: a round trip takes 35.00 ms, the plan states 40 ms",
+        ),
+        ({"lost": 1}, "1 of 5 datagrams were lost"),
+        ({"lost": 5, "measured": None}, "5 of 5 datagrams were lost"),
+    ],
+)
+def test_a_link_that_does_not_is_told(more: dict[str, Any], text: str) -> None:
+    (problem,) = link.problems([measured(**more)])
+    assert text in problem
