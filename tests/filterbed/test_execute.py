@@ -38,7 +38,7 @@ class Scripted:
 
 def run(monkeypatch: pytest.MonkeyPatch, sandbox: Scripted, **more: Any) -> int:
     monkeypatch.setattr(execute, "Sandbox", sandbox)
-    monkeypatch.setattr(execute.signal, "signal", lambda *_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     given: dict[str, Any] = {"host": "client", "active": True, "seed": 0, "clock_rate": 1.0} | more
     return execute.main(given.pop("name", "dns/pool-2010"), ["true"], **given)
 

@@ -18,15 +18,15 @@ def fake(monkeypatch: pytest.MonkeyPatch, statuses: dict[str, int]) -> list[dict
     calls: list[dict[str, Any]] = []
 
     def run(argv: list[str], **more: Any) -> subprocess.CompletedProcess[bytes]:
-        found = dict(zip(argv[5::2], argv[6::2], strict=False))
-        given = {"capture": argv[5 - 1], **found}
+        found = dict(zip(argv[6::2], argv[7::2], strict=True))
+        given = {"capture": argv[5], **found}
         for name in ("--policy", "--events"):
             if name in given:
                 given[name] = Path(given[name]).read_text()
         calls.append(given)
         return subprocess.CompletedProcess(argv, statuses.get(given.get("--box", ""), 0))
 
-    monkeypatch.setattr(replay.subprocess, "run", run)
+    monkeypatch.setattr("subprocess.run", run)
     return calls
 
 

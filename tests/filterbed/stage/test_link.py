@@ -48,7 +48,7 @@ def test_a_link_that_keeps_its_word_is_no_problem() -> None:
     [
         (
             {"measured": 0.035},
-            "client - control: a round trip takes 35.00 ms, the plan states 40 ms",
+            "a round trip takes 35.00 ms, the plan states 40 ms",
         ),
         ({"lost": 1}, "1 of 5 datagrams were lost"),
         ({"lost": 5, "measured": None}, "5 of 5 datagrams were lost"),
