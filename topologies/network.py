@@ -152,7 +152,7 @@ class ReadyTopo(Topo):  # type: ignore[misc]
     def build(self, plan: Plan) -> None:
         """Add every node with what makes it ready, and every link."""
         for node in plan.nodes:
-            self.addHost(node.name, cls=_Ready, ip=None, script=_script(plan, node.name))
+            self.addHost(node.name, cls=_Ready, ip=None, script=script(plan, node.name))
         for link in plan.links:
             a, b = link.ends
             self.addLink(a.node, b.node, cls=_Link, intfName1=a.interface, intfName2=b.interface)
@@ -241,7 +241,7 @@ def stand(plan: Plan, *, nest: Callable[[], None]) -> Network:
     )
     if made.returncode != 0:
         raise NetworkError(f"the links of {plan.topology}: {made.stderr.strip()[-500:]}")
-    network.run_all({node.name: _script(plan, node.name) for node in plan.nodes})
+    network.run_all({node.name: script(plan, node.name) for node in plan.nodes})
     return network
 
 
@@ -254,7 +254,7 @@ def _interfaces(plan: Plan, node: str) -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
-def _script(plan: Plan, node: str) -> str:
+def script(plan: Plan, node: str) -> str:
     """Write what makes a node ready: sysctls, offloads off, links up, addresses, routes.
 
     Addresses wait for every link's carrier: given before, the first packets of IPv6 are lost.

@@ -14,6 +14,8 @@ from filterbed.order import BUILT_IN, Probe, ToolRun
 from filterbed.stage import tool
 from filterbed.stage.ground import Ground
 from filterbed.stage.vantage import environment
+from topologies import condition
+from topologies.network import NetworkError
 
 Measurement = Mapping[str, Any]
 CONTROL_SECONDS = 60.0
@@ -67,6 +69,7 @@ def control(ground: Ground, turn: str) -> dict[str, list[Measurement]]:
 def tools(ground: Ground, say: Callable[[str], None]) -> list[ToolRun]:
     """Run every probe at every vantage, in declared order, each probe against fresh state."""
     order = ground.order
+    fresh = {vantage: condition.read(ground.network, vantage) for vantage in order.vantages}
     runs = []
     for number, probe in enumerate(order.probes):
         if number and not order.idle:
@@ -75,7 +78,27 @@ def tools(ground: Ground, say: Callable[[str], None]) -> list[ToolRun]:
         for vantage in order.vantages:
             say(f"{probe.name} at {vantage}")
             runs.append(_tool(ground, probe, vantage))
+            _put_back(ground, probe, vantage, fresh[vantage])
     return runs
+
+
+def _put_back(ground: Ground, probe: Probe, vantage: str, fresh: str) -> None:
+    """Undo what a tool did to its vantage's network. Raises: Trouble where that fails."""
+    if condition.read(ground.network, vantage) == fresh:
+        return
+    why = ""
+    try:
+        condition.mend(ground.network, vantage)
+    except NetworkError as error:
+        why = f": {error}"
+    left = set(condition.read(ground.network, vantage).splitlines()) ^ set(fresh.splitlines())
+    if left:
+        raise Trouble(
+            [
+                f"{probe.name} changed the network of {vantage}, and it could not be put back"
+                f"{why}; what differs: {'; '.join(sorted(left)[:6])}"
+            ]
+        )
 
 
 def _tool(ground: Ground, probe: Probe, vantage: str) -> ToolRun:
