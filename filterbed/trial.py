@@ -94,7 +94,7 @@ TRIALS = (
         "netem",
         "tc qdisc add dev fb0 root netem delay 1ms",
         "warn",
-        "without it a hold queue makes the delay of links, exact to about 0.2 ms",
+        "not needed: a hold queue makes the delay of links, exact to about 0.2 ms",
         _module("sch_netem"),
     ),
     Trial(

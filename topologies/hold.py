@@ -133,22 +133,6 @@ def _apply(action: str, interface: str, queue: int) -> None:
             raise MachineError(f"{' '.join(argv)}: {done.stderr.strip()}; see `filterbed doctor`")
 
 
-def netem_works() -> bool:
-    """Try netem on a namespace made for the trial: not every kernel has it."""
-    trial = ["unshare", "-U", "-r", "-n", *netem("lo", 0.001)]
-    try:
-        return subprocess.run(trial, capture_output=True, timeout=10).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
-def netem(interface: str, delay: float, *, limit: int = LIMIT) -> tuple[str, ...]:
-    """Return the command that delays what leaves by an interface; a link has two."""
-    micros = f"{round(delay * 1e6)}us"
-    settings = ("netem", "delay", micros, "limit", str(limit))
-    return ("tc", "qdisc", "add", "dev", interface, "root", *settings)
-
-
 def run(interface: str, queue: int, delay: float, limit: int, say: Callable[[Any], None]) -> int:
     """Hold packets until told to end; return the exit status."""
     from netfilterqueue import COPY_META, NetfilterQueue

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from topologies.errors import MachineError
-from topologies.hold import Counters, Shelf, counters, netem, rules
+from topologies.hold import Counters, Shelf, counters, rules
 
 
 @dataclass
@@ -68,7 +68,3 @@ def test_both_directions_and_versions_are_held_but_not_neighbour_discovery() -> 
     }
     six = [rule for rule in rules("r-eth0", 7) if rule[0] == "ip6tables"]
     assert [("NFQUEUE" in rule) for rule in six] == [False, False, True] * 2
-
-
-def test_netem_is_told_in_microseconds() -> None:
-    assert netem("x", 0.0205)[-4:] == ("delay", "20500us", "limit", "16384")
