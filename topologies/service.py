@@ -13,6 +13,10 @@ from typing import Literal
 Manner = Literal["answers", "refused", "reset", "silent"]
 Certificate = Literal["valid", "expired", "self-signed", "wrong-name"]
 
+#: How somebody who is called behaves. `wrong-codec` refuses the audio offered (488), `one-way`
+#: stands behind a router that translates addresses and names its private one, `mute` is silent.
+Conduct = Literal["answers", "busy", "wrong-codec", "no-answer", "hangs-up", "mute", "one-way"]
+
 
 @dataclass(frozen=True, slots=True)
 class Geo:
@@ -47,7 +51,8 @@ class Sip:
     """A registrar and proxy on UDP and TCP 5060 for `names` at `addresses`.
 
     `users` are (user, password) for callers; `callees` are users the testbed itself registers and
-    answers for, echoing G.711 media.
+    answers for, with G.711 media; `conducts` are those among them that do not simply answer.
+    Users in `unpaid` may register, and are refused calls (403).
     """
 
     id: str
@@ -57,6 +62,12 @@ class Sip:
     users: tuple[tuple[str, str], ...]
     callees: tuple[str, ...] = ("echo",)
     manner: Manner = "answers"
+    conducts: tuple[tuple[str, Conduct], ...] = ()
+    unpaid: tuple[str, ...] = ()
+
+    def conduct(self, callee: str) -> Conduct:
+        """Return how a callee behaves."""
+        return dict(self.conducts).get(callee, "answers")
 
 
 Service = Web | Sip
