@@ -1,133 +1,126 @@
-"""Place one SIP call by the real client sipp, with G.711 media, and count what was heard.
+"""Place one SIP call by the real client sipp, with G.711 media, and count it at both ends.
 
-sipp does the signalling; its message trace, read through a pipe as it is written, says what was
-sent and answered. The media socket is ours: RTP is counted packet by packet from its sequence
-numbers, because sipp's exit status says nothing about media.
+sipp does the signalling, toward a socket of ours on loopback; what it says is passed on to the
+registrar from another, and what comes back is passed on to it: so each message is seen with its
+sender, its time and its TTL. The media socket is ours too: RTP is counted packet by packet,
+because sipp's exit status says nothing about media. docs/voip.md says what the numbers mean.
 
-Wire:    RFC 3261 section 13; RFC 3550 section 5.1; PCMU in packets of 20 ms (RFC 3551).
-Limits:  UDP and IPv4 or IPv6 literal media addresses; no STUN, no SRTP.
+Wire:    RFC 3261 section 13; RFC 3550; PCMU or PCMA in packets of 20 ms (RFC 3551).
+Limits:  UDP and IPv4 or IPv6 literal media addresses; no STUN, no SRTP; RTCP only where the other
+         end takes it on the media's port.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
 import select
 import shutil
 import socket
-import struct
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from filterbed.probe.address import family, literal, shown
+from filterbed.probe import datagram, sdp, ways
+from filterbed.probe.address import family, shown
+from filterbed.probe.dialog import Dialog
 from filterbed.probe.errors import MachineError, TargetError
-from filterbed.probe.sip import Account, Message, parse, server
-from filterbed.probe.stream import Flow, Row, elapsed
+from filterbed.probe.media import PACKET, PAYLOADS, Audio
+from filterbed.probe.sip import Account
+from filterbed.probe.stream import Flow, Row, elapsed, outcome
 
 SCENARIO: Final = Path(__file__).with_name("invite.xml")
-PACKET: Final = 0.02
+LOOPBACK: Final = "127.0.0.1"
 #: sipp is told a free port; somebody else may take it first.
 TRIES: Final = 3
-TRACE_LIMIT: Final = 256 * 1024
-_TONE: Final = bytes(0xFF - (n % 16) for n in range(160))
+#: Seconds between the last packet and our BYE, so that the one does not overtake the other.
+TAIL: Final = 0.06
+#: Seconds to wait for what may still come: media after the end; a second answer to a refused call.
+GRACE: Final = 0.35
+WINDOW: Final = 0.4
 _NAME: Final = re.compile(r"[A-Za-z0-9._+\-]{1,64}")
-_MEDIA: Final = re.compile(r"^m=audio ([0-9]{1,5}) ", re.MULTILINE)
-_AT: Final = re.compile(r"^c=IN IP[46] (\S+)", re.MULTILINE)
-#: sipp's trace: a line of dashes and a date, "UDP message sent [n] bytes:", the message.
-_ENTRY: Final = re.compile(rb"-{20,}[^\n]*\n(?:UDP|TCP) message (sent|received)[^\n]*\n\n*")
-_BLANK: Final = re.compile(rb"\r?\n\r?\n")
-_LENGTH: Final = re.compile(rb"(?im)^(?:content-length|l)[ \t]*:[ \t]*([0-9]{1,6})[ \t]*\r?$")
 
 
 @dataclass(slots=True)
-class _Media:
-    """Our end of the audio: what was sent, and whose sequence numbers arrived."""
+class _Line:
+    """One call in the making: sipp inside, the registrar outside, the audio beside."""
 
-    sock: socket.socket
-    source: int = field(default_factory=lambda: secrets.randbits(32))
-    peer: tuple[str, int] | None = None
-    sent: int = 0
-    heard: set[tuple[int, int]] = field(default_factory=set)
+    account: Account
+    inside: socket.socket
+    outside: socket.socket
+    audio: Audio
+    seconds: float
+    timeout: float
+    dialog: Dialog = field(default_factory=Dialog)
+    sipp: tuple[str, int] | None = None
+    ticks: list[float] = field(default_factory=list)
+    silenced: int = 0  # packets not sent because the call was over
 
-    def send(self) -> None:
-        """Send the next packet of the tone."""
-        assert self.peer is not None
-        header = struct.pack("!BBHII", 0x80, 0, self.sent & 0xFFFF, self.sent * 160, self.source)
-        try:
-            self.sock.sendto(header + _TONE, self.peer)
-        except OSError:
-            return  # an ICMP error about an earlier packet: that one is lost, as on any path
-        self.sent += 1
+    def outward(self) -> None:
+        """Pass on what sipp says."""
+        with contextlib.suppress(OSError):  # sipp has ended meanwhile
+            while got := datagram.receive(self.inside):
+                self.sipp = (got.address, got.port)
+                self.dialog.sent(got.data, time.time())
+                self._pass_on(got.data)
 
-    def receive(self) -> None:
-        """Count what waits: RTP version 2 with a full header; a repeated number counts once."""
-        try:
-            data = self.sock.recv(2048)
-        except OSError:
-            return
-        if len(data) >= 12 and data[0] >> 6 == 2:
-            number, _, source = struct.unpack("!HII", data[2:12])
-            self.heard.add((source, number))
-
-
-@dataclass(slots=True)
-class _Trace:
-    """What sipp's message trace has said so far."""
-
-    data: bytes = b""
-    tries: int = 0  # INVITEs with credentials or without
-    asked: str = ""  # the CSeq of the INVITE that is being answered
-    code: int | None = None  # of the last answer to it
-    answered: Message | None = None
-    server: str | None = None  # as the last answer names itself
-    cut: bool = False  # a BYE came before ours
-    ended: bool = False  # the BYE was answered, or a refusal acknowledged
-
-    def feed(self, data: bytes) -> None:
-        """Read more of the trace; the last entry waits until it is whole."""
-        self.data = (self.data + data)[:TRACE_LIMIT]
-        while mark := _ENTRY.search(self.data):
-            end = _end(self.data, mark.end())
-            if end is None:
+    def _pass_on(self, data: bytes) -> None:
+        """Send; an ICMP error about an earlier message is noted, and does not lose this one."""
+        for _ in range(2):
+            try:
+                self.outside.sendto(data, (self.account.address, self.account.port))
                 return
-            message = parse(self.data[mark.end() : end])
-            self.data = self.data[end:]
-            if message:
-                self._message(mark[1] == b"received", message)
+            except OSError as error:
+                self._failed(error)
 
-    def _message(self, received: bool, message: Message) -> None:
-        number = message.headers.get("cseq", "")
-        match received, message.method, message.code:
-            case False, "INVITE", None if number != self.asked:
-                self.asked, self.code, self.tries = number, None, self.tries + 1
-            case True, "INVITE", int(code) if number == self.asked:
-                self.code, self.server = code, server(message)
-                self.answered = message if code == 200 else None
-            case False, "ACK", None if (self.code or 0) >= 300:
-                self.ended = self.tries > 1 or self.code not in (401, 407)
-            case True, "BYE", None:
-                self.cut = True
-            case True, "BYE", int(code) if code >= 200:
-                self.ended = True
+    def _failed(self, error: OSError) -> None:
+        if self.dialog.code is None:
+            self.dialog.refused = outcome(error)
 
+    def inward(self) -> None:
+        """Pass on to sipp what the network says."""
+        try:
+            while got := datagram.receive(self.outside):
+                self.dialog.received(got)
+                if self.sipp:
+                    with contextlib.suppress(OSError):
+                        self.inside.sendto(got.data, self.sipp)
+        except OSError as error:
+            self._failed(error)
 
-def _end(data: bytes, start: int) -> int | None:
-    """Return where the message that begins at `start` ends; None while it is not all there."""
-    blank = _BLANK.search(data, start)
-    if blank is None:
-        return None
-    length = _LENGTH.search(data, start, blank.end())
-    end = blank.end() + (int(length[1]) if length else 0)
-    return end if end <= len(data) else None
+    def talk(self, now: float) -> None:
+        """Send the packets that are due; the last is followed by a report that says so."""
+        while self.ticks and self.ticks[0] <= now:
+            self.ticks.pop(0)
+            self.audio.send()
+            if not self.ticks:
+                self.audio.report(bye="done")
+
+    def up(self) -> float:
+        """Begin to talk, once the call is answered; return when it must be over."""
+        assert self.dialog.answered is not None
+        offer = sdp.read(self.dialog.answered.body)
+        now = time.monotonic()
+        if offer:
+            self.audio.peer, self.audio.mux = (offer.address, offer.port), offer.mux
+            self.ticks = [now + PACKET * n for n in range(int(self.seconds / PACKET))]
+        return now + self.seconds + TAIL + 2 * self.timeout + GRACE
 
 
 def place(
-    account: Account, callee: str, *, seconds: float, timeout: float, flows: list[Flow]
+    account: Account,
+    callee: str,
+    *,
+    seconds: float,
+    timeout: float,
+    flows: list[Flow],
+    codec: str = "PCMU",
 ) -> Row:
     """Call `callee` and talk for `seconds`; return the `sip.call` part of a measurement.
 
@@ -140,82 +133,35 @@ def place(
     for word in (account.user, callee, account.domain):
         if not _NAME.fullmatch(word):
             raise TargetError(f"{word!r:.80}: expected letters, digits and . _ + - in a call")
+    if codec not in PAYLOADS:
+        raise TargetError(f"codec {codec!r:.40}: expected one of {', '.join(PAYLOADS)}")
     began = time.monotonic()
     for _ in range(TRIES):
-        trace, media, said = _attempt(program, account, callee, seconds, timeout, flows)
-        if trace.tries:
-            break
-    else:
-        raise MachineError(f"sipp sent no INVITE, {TRIES} times: {said}")
-    return {
-        "outcome": _outcome(trace),
-        "code": trace.code,
-        "server": trace.server,
-        "cut": trace.cut,
-        "rtp_sent": media.sent,
-        "rtp_received": len(media.heard),
-        "rtp_echoed": sum(source == media.source for source, _ in media.heard),
-        "seconds": elapsed(began),
-    }
+        with _wired(account, codec, seconds, timeout) as line:
+            said = _attempt(line, [program, *_options(line, callee)])
+            _note(line, flows)
+            row = ways.row(line.dialog, line.audio, silenced=line.silenced)
+        if line.dialog.tries:
+            return row | {"seconds": elapsed(began)}
+    raise MachineError(f"sipp sent no INVITE, {TRIES} times: {said}")
 
 
-def _attempt(
-    program: str, account: Account, callee: str, seconds: float, timeout: float, flows: list[Flow]
-) -> tuple[_Trace, _Media, str]:
-    """Run sipp once; return what its trace said, the media, and its last words."""
-    local, trace = _local(account), _Trace()
+@contextlib.contextmanager
+def _wired(account: Account, codec: str, seconds: float, timeout: float) -> Iterator[_Line]:
+    """Open a call's sockets; no packet is sent."""
+    kind = family(account.address)
     with (
-        socket.socket(family(local), socket.SOCK_DGRAM) as sock,
-        tempfile.TemporaryDirectory() as at,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inside,
+        socket.socket(kind, socket.SOCK_DGRAM) as outside,
+        socket.socket(kind, socket.SOCK_DGRAM) as sound,
     ):
-        sock.bind((local, 0))
-        sock.setblocking(False)
-        media = _Media(sock)
-        pipe, log = Path(at, "trace"), Path(at, "errors")
-        os.mkfifo(pipe)
-        reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
-        port = _free_port(local)
-        keys = {"domain": account.domain, "user": account.user, "callee": callee}
-        keys["rtp_port"] = str(sock.getsockname()[1])
-        keys["nonce"] = secrets.token_hex(8)
-        argv = [program, *_options(account, local, port, seconds, timeout)]
-        argv += [word for key, value in keys.items() for word in ("-key", key, value)]
-        argv += ["-cid_str", f"{keys['nonce']}-%u@%s"]
-        argv += ["-message_file", str(pipe), f"{shown(account.address)}:{account.port}"]
-        try:
-            _run(argv, log, reader, trace, media, seconds, timeout)
-        finally:
-            os.close(reader)
-        if trace.tries:
-            flows.append(["udp", local, port, account.address, account.port])
-        if media.peer:
-            flows.append(["udp", *sock.getsockname()[:2], *media.peer])
-        return trace, media, log.read_text("utf-8", "replace").strip()[-300:]
-
-
-def _run(
-    argv: list[str],
-    log: Path,
-    reader: int,
-    trace: _Trace,
-    media: _Media,
-    seconds: float,
-    timeout: float,
-) -> None:
-    with (
-        log.open("wb") as errors,
-        subprocess.Popen(
-            argv,
-            cwd=log.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        ) as process,
-    ):
-        try:
-            _talk(process, reader, trace, media, seconds, timeout)
-        finally:
-            process.kill()
+        local = _local(account)
+        inside.bind((LOOPBACK, 0))
+        for sock in (outside, sound):
+            sock.bind((local, 0))
+        for sock in (inside, outside, sound):
+            datagram.prepare(sock)
+        yield _Line(account, inside, outside, Audio(sound, codec), seconds, timeout)
 
 
 def _local(account: Account) -> str:
@@ -225,71 +171,110 @@ def _local(account: Account) -> str:
         return str(sock.getsockname()[0])
 
 
-def _free_port(local: str) -> int:
+def _free_port() -> int:
     """Let the kernel choose a port for sipp, which wants to be told one."""
-    with socket.socket(family(local), socket.SOCK_DGRAM) as sock:
-        sock.bind((local, 0))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((LOOPBACK, 0))
         return int(sock.getsockname()[1])
 
 
-def _options(account: Account, local: str, port: int, seconds: float, timeout: float) -> list[str]:
+def _options(line: _Line, callee: str) -> list[str]:
+    account, (local, port) = line.account, line.outside.getsockname()[:2]
+    keys = {
+        "domain": account.domain,
+        "user": account.user,
+        "callee": callee,
+        "nonce": secrets.token_hex(8),
+        "here": f"{shown(local)}:{port}",
+        "audio_ip": local,
+        "ip": "6" if ":" in local else "4",
+        "audio_port": str(line.audio.sock.getsockname()[1]),
+        "payload": str(PAYLOADS[line.audio.codec][0]),
+        "codec": line.audio.codec,
+    }
+    limit = f"{int(line.seconds + 3 * line.timeout + 3)}s"
     return [
-        *("-sf", str(SCENARIO), "-m", "1", "-r", "100", "-nostdin", "-trace_msg"),
-        *("-i", shown(local), "-p", str(port), "-mp", str(_free_port(local))),
-        *("-au", account.user, "-ap", account.password),
-        *("-auth_uri", f"{account.domain}"),
-        *("-d", str(int(seconds * 1000)), "-recv_timeout", str(int(timeout * 1000))),
-        *("-timeout", f"{int(seconds + 3 * timeout + 3)}s", "-timeout_error"),
+        *("-sf", str(SCENARIO), "-m", "1", "-r", "100", "-nostdin"),
+        *("-i", LOOPBACK, "-p", str(_free_port()), "-mp", str(_free_port())),
+        *("-au", account.user, "-ap", account.password, "-auth_uri", account.domain),
+        *("-d", str(int(1000 * (line.seconds + TAIL)))),
+        *("-recv_timeout", str(int(line.timeout * 1000)), "-timeout", limit, "-timeout_error"),
+        *(word for key, value in keys.items() for word in ("-key", key, value)),
+        *("-cid_str", f"{keys['nonce']}-%u@%s"),
+        f"{LOOPBACK}:{line.inside.getsockname()[1]}",
     ]
 
 
-def _talk(
-    process: subprocess.Popen[bytes],
-    reader: int,
-    trace: _Trace,
-    media: _Media,
-    seconds: float,
-    timeout: float,
-) -> None:
-    """Follow the call until sipp ends or its time is over; send media while it is up."""
-    began = time.monotonic()
-    deadline = began + 2 * timeout + 2.0
-    ticks: list[float] = []
-    ended = os.pidfd_open(process.pid)
-    watched: list[Any] = [reader, media.sock, ended]
-    try:
-        while (now := time.monotonic()) < deadline:
-            wake = min(deadline, ticks[0] if ticks else deadline)
-            ready, _, _ = select.select(watched, [], [], max(0.0, wake - now))
-            if reader in ready:
-                trace.feed(os.read(reader, 65536))
-            if media.sock in ready:
-                media.receive()
-            if media.peer is None and trace.answered:
-                media.peer = _peer(trace.answered)
-                start = time.monotonic()
-                deadline = start + seconds + 2 * timeout
-                count = int(seconds / PACKET) if media.peer else 0
-                ticks = [start + PACKET * n for n in range(count)]
-            while ticks and ticks[0] <= time.monotonic():
-                ticks.pop(0)
-                media.send()
-            if trace.ended or (ended in ready and reader not in ready):
-                return
-    finally:
-        os.close(ended)
+def _attempt(line: _Line, argv: list[str]) -> str:
+    """Run sipp once, beside its media; return its last words."""
+    with tempfile.TemporaryDirectory() as at:
+        log = Path(at, "errors")
+        with (
+            log.open("wb") as errors,
+            subprocess.Popen(
+                argv,
+                cwd=at,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            ) as process,
+        ):
+            ended = os.pidfd_open(process.pid)
+            try:
+                _follow(line, ended)
+            finally:
+                os.close(ended)
+                process.kill()
+        return log.read_text("utf-8", "replace").strip()[-300:]
 
 
-def _peer(answer: Message) -> tuple[str, int] | None:
-    """Return where the answer's SDP wants the audio; None if it names no address and port."""
-    at, media = _AT.search(answer.body), _MEDIA.search(answer.body)
-    if at is None or media is None or literal(at[1]) is None:
-        return None
-    port = int(media[1])
-    return (at[1], port) if 0 < port < 65536 else None
+def _follow(line: _Line, ended: int) -> None:
+    """Carry the call until it is over, and listen a little longer for what belongs to it."""
+    dialog, deadline = line.dialog, time.monotonic() + 2 * line.timeout + 2.0
+    while not (dialog.ended or dialog.cut or dialog.refused):
+        if line.audio.peer is None and dialog.answered and not dialog.hung_up:
+            deadline = line.up()
+        if _step(line, deadline, ended):
+            break
+    line.silenced, line.ticks = len(line.ticks), []
+    if dialog.refused:
+        return
+    until = time.monotonic() + (WINDOW if dialog.outcome() == "rejected" else GRACE)
+    while _awaited(line) and time.monotonic() < until:
+        _step(line, until)
 
 
-def _outcome(trace: _Trace) -> str:
-    if trace.answered:
-        return "ok"
-    return "rejected" if (trace.code or 0) >= 300 else "timeout"
+def _awaited(line: _Line) -> bool:
+    """Whether anything may still come that would change the picture."""
+    dialog = line.dialog
+    if dialog.answered is None:
+        return dialog.outcome() == "rejected"
+    if dialog.cut:
+        return True
+    sent = dialog.told.sent if dialog.told else None
+    return sent is not None and line.audio.count() < sent
+
+
+def _step(line: _Line, deadline: float, ended: int | None = None) -> bool:
+    """Wait for the next thing and do it; whether sipp has ended or the time is over."""
+    now = time.monotonic()
+    if now >= deadline:
+        return True
+    watched: list[Any] = [line.inside, line.outside, line.audio.sock]
+    watched += [ended] if ended is not None else []
+    wake = min(deadline, line.ticks[0] if line.ticks else deadline)
+    ready, _, _ = select.select(watched, [], [], max(0.0, wake - now))
+    line.outward()
+    line.inward()
+    line.audio.receive()
+    line.talk(time.monotonic())
+    return ended in ready and line.inside not in ready and line.outside not in ready
+
+
+def _note(line: _Line, flows: list[Flow]) -> None:
+    """Note the sockets that spoke to the network."""
+    if line.dialog.tries:
+        local = line.outside.getsockname()[:2]
+        flows.append(["udp", *local, line.account.address, line.account.port])
+    if line.audio.peer:
+        flows.append(["udp", *line.audio.sock.getsockname()[:2], *line.audio.peer])

@@ -201,6 +201,7 @@ def _call(run: Run) -> None:
             ),
             run.target["callee"],
             seconds=float(run.target.get("seconds", 2.0)),
+            codec=str(run.target.get("media", "pcmu")).upper(),
             timeout=run.timeout,
             flows=run.flows,
         )

@@ -123,6 +123,7 @@ def servers(at: Path) -> list[list[str]]:
     kamailio = ["kamailio", "-DD", "-E", "-m", "32", "-M", "4", "-f", "kam.cfg"]
     kamailio += ["-P", str(at / "pid"), "-Y", str(at), "-w", str(at)]
     sipp = ["sipp", "-sf", str(ANSWER), "-rtp_echo", "-i", "127.0.0.1", "-mi", "127.0.0.1"]
+    sipp += ["-key", "here", "127.0.0.1:5070", "-key", "ip", "4", "-key", "audio_ip", "127.0.0.1"]
     return [kamailio, [*sipp, "-mp", "30000", "-p", "5070", "-nostdin"]]
 
 

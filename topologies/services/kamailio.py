@@ -60,6 +60,7 @@ def configuration(services: Sequence[Sip]) -> str:
         template.replace("#@LISTEN\n", "".join(_listen(services)))
         .replace("#@DOMAINS\n", "".join(_domains(services)))
         .replace("#@USERS\n", "".join(_users(services)))
+        .replace("#@UNPAID\n", "".join(_unpaid(services)))
     )
 
 
@@ -87,6 +88,12 @@ def _users(services: Iterable[Sip]) -> Iterable[str]:
             yield f'  if ($var(who) == "{user}@{domain}") $var(password) = "{secret}";\n'
 
 
+def _unpaid(services: Iterable[Sip]) -> Iterable[str]:
+    for service in services:
+        for user in service.unpaid:
+            yield f'  if ($var(who) == "{user}@{service.names[0].lower()}") $var(unpaid) = 1;\n'
+
+
 def _host(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
@@ -95,7 +102,12 @@ def _check(services: Iterable[Sip]) -> None:
     problems = [
         Problem(("services", service.id), word, "letters, digits and ._~+!*()=:,;/?&-")
         for service in services
-        for word in (*service.names, *service.callees, *(w for user in service.users for w in user))
+        for word in (
+            *service.names,
+            *service.callees,
+            *service.unpaid,
+            *(w for user in service.users for w in user),
+        )
         if not WORD.fullmatch(word)
     ]
     if problems:
