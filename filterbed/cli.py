@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import click
 
 from filterbed import __version__
 
-USAGE, LACKS, INTERRUPTED = 2, 3, 130
+USAGE, LACKS, OWN_FAILURE, INTERRUPTED = 2, 3, 125, 130
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -114,19 +114,26 @@ def check(paths: tuple[str, ...]) -> None:
 )
 @click.option("--name", help="What COMMAND is called in the results.")
 @click.option(
-    "--out", default="runs", show_default=True, type=click.Path(file_okay=False, path_type=Path)
+    "--out",
+    default="runs",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where run directories go.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1),
+              help="Of every choice a censor leaves to chance.")  # fmt: skip
 @click.option("--clock-rate", default=1.0, show_default=True, type=click.FloatRange(0.001, 10_000),
               help="Divides the durations a scenario states.")  # fmt: skip
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 64),
+              help="Scenarios run at a time.")  # fmt: skip
 @click.option("--timeout", default="120 s", show_default=True, type=_Seconds(), help="Per vantage.")
 @click.option("--vantage", "vantages", multiple=True, help="Only this vantage; repeatable.")
 @click.option("--target", "targets", multiple=True, help="Only this target; repeatable.")
 @click.option("--idle", is_flag=True, help="The placebo: the same scenario, nobody interferes.")
 @click.option("--keep", is_flag=True, help="Keep the working files of the run beside its results.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
-@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the results as JUnit XML too.")  # fmt: skip
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO... [-- COMMAND...]")
 @click.pass_obj
 def run(command: list[str] | None, /, scenarios: tuple[str, ...], **options: Any) -> None:
@@ -190,20 +197,21 @@ def main(argv: list[str] | None = None) -> None:
     if "--" in arguments:
         cut = arguments.index("--")
         arguments, command = arguments[:cut], arguments[cut + 1 :]
+    # `exec` passes its command's status through, so its own failures have one of their own.
+    own = OWN_FAILURE if arguments[:1] == ["exec"] else None
     try:
         status = cli.main(args=arguments, prog_name="filterbed", obj=command, standalone_mode=False)
         sys.exit(status or 0)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        sys.exit(own or error.exit_code)
     except click.Abort:  # click's word for an interrupt, which it would make status 1
         click.echo("filterbed: interrupted", err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-
-
-def dump(document: Any) -> None:
-    """Print one JSON document, and nothing else, on stdout."""
-    click.echo(json.dumps(document, indent=2, allow_nan=False))
+    except Exception:  # a fault of ours must not look like status 1, a row that is not correct
+        traceback.print_exc()
+        click.echo("filterbed: this is a fault of filterbed's own; please report it", err=True)
+        sys.exit(own or LACKS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +33,7 @@ class Judgement:
     reasons: list[str] = field(default_factory=list)
     summary: dict[str, Any] | None = None
     rows: list[Row] = field(default_factory=list)
+    unknown: dict[str, int] = field(default_factory=dict)  # why rows are unknown, how many
 
 
 def judge(
@@ -72,7 +74,10 @@ def judge(
     }
     directory.finish(run, document, invalid_because=problems)
     status = score.run_status(valid=valid, rows=rows)
-    return Judgement(status, valid, problems, document["summary"], rows if valid else [])
+    unknown = Counter(str(d["reason"]) for d in documents if d.get("reason"))
+    return Judgement(
+        status, valid, problems, document["summary"], rows if valid else [], dict(unknown)
+    )
 
 
 def refuse(

@@ -85,7 +85,7 @@ class RunDir:
             raise ValueError(f"score.json says valid: {score['valid']}, the reasons are {reasons}")
         self.write_json("score.json", score)
         verdict = {"valid": not reasons, "invalid_because": reasons}
-        self.write_json("run.json", {**run, **verdict})
+        self.write_json("run.json", {**self.read_json("run.json"), **run, **verdict})
 
 
 def create(out: Path, scenario: str, run: Mapping[str, Any]) -> RunDir:
@@ -105,7 +105,11 @@ def create(out: Path, scenario: str, run: Mapping[str, Any]) -> RunDir:
     made = RunDir(path)
     made.capture.mkdir()
     made.logs.mkdir()
-    made.write_json("run.json", {**run, "valid": False, "invalid_because": [INTERRUPTED]})
+    unknown: dict[str, Any] = {"seconds": None, "links": [], "sysctls": {}, "witnesses": {}}
+    interrupted = {"valid": False, "invalid_because": [INTERRUPTED]}
+    made.write_json("run.json", {**unknown, **run, **interrupted})
+    for name_of in ("events.jsonl", "observations.jsonl"):
+        made.write_text(name_of, "")
     return made
 
 

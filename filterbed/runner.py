@@ -64,6 +64,7 @@ class Finished:
     invalid_because: list[str] = field(default_factory=list)
     summary: dict[str, Any] | None = None
     rows: list[Row] = field(default_factory=list)
+    unknown: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of the contract's `runs` list."""
@@ -193,6 +194,7 @@ def _judged(
         verdict.reasons,
         verdict.summary,
         verdict.rows,
+        verdict.unknown,
     )
 
 

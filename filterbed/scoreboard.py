@@ -21,6 +21,8 @@ from scenarios.model import Label
 MARKS: Final = {"right": "✓", "wrong": "✗", "none": "?"}
 _STYLES: Final = {"right": "#56b4e9", "wrong": "bold #e69f00", "none": "bold #e69f00"}
 _ASCII: Final = {"✓": "+", "✗": "x", "·": "-", "–": "-"}
+#: How many different reasons for `unknown` are shown; the rest is in observations.jsonl.
+REASONS: Final = 5
 #: Where there is no terminal to ask.
 PLAIN_WIDTH: Final = 100
 
@@ -50,6 +52,9 @@ def _run(console: Console, run: Finished) -> None:
             console.print(_matrix(console, probe, vantages, rows))
         if run.summary and probe in run.summary:
             _summary(console, probe, run.summary[probe])
+    for reason, times in list(getattr(run, "unknown", {}).items())[:REASONS]:
+        words = f"{MARKS['none']} {times} unknown: {reason}"
+        console.print(Padding(Text(_plain(console, words)), (0, 0, 0, 2)))
     if run.directory is not None:
         console.print(Text(_plain(console, f"  run directory: {run.directory}")), soft_wrap=True)
 

@@ -44,17 +44,23 @@ def control(ground: Ground, turn: str) -> dict[str, list[Measurement]]:
                 strict=True,
             )
         )
+    _record(ground, turn, found)
     problems = []
     for vantage, measurements in found.items():
         by_target = {m["target"]: m for m in measurements}
+        missing = [target.name for target in targets if target.name not in by_target]
+        if missing:
+            log = (ground.rundir.logs / f"control-{turn}-{vantage}.log").read_text(
+                "utf-8", "replace"
+            )
+            problems.append(
+                f"control pass ({turn}): {vantage} has no measurement of {len(missing)} targets "
+                f"({', '.join(missing[:3])}...); {log.strip()[-300:]}"
+            )
         for target in targets:
             measurement = by_target.get(target.name)
             where = f"control pass ({turn}): {vantage} sees {target.name}"
             if measurement is None:
-                log = (ground.rundir.logs / f"control-{turn}-{vantage}.log").read_text(
-                    "utf-8", "replace"
-                )
-                problems.append(f"{where}: no measurement; {log.strip()[-300:]}")
                 continue
             word = target.baseline[vantage]
             expected = _expected(ground, target.fields)
@@ -64,6 +70,14 @@ def control(ground: Ground, turn: str) -> dict[str, list[Measurement]]:
     if problems:
         raise Trouble(problems)
     return found
+
+
+def _record(ground: Ground, turn: str, measurements: dict[str, list[Measurement]]) -> None:
+    path = ground.rundir.path / f"control-{turn}.jsonl"
+    with open(path, "w", encoding="utf-8") as file:
+        for vantage, found in measurements.items():
+            for measurement in found:
+                file.write(json.dumps({"vantage": vantage, **measurement}) + "\n")
 
 
 def tools(ground: Ground, say: Callable[[str], None]) -> list[ToolRun]:

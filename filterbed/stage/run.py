@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import shutil
 from collections.abc import Callable
@@ -43,7 +42,6 @@ def run(order: Order, say: Callable[[str], None]) -> int:
 def _passes(ground: Ground, order: Order, result: Result, say: Callable[[str], None]) -> None:
     say("control pass")
     measurements = passes.control(ground, "before")
-    _record(ground, "before", measurements)
     if not order.idle:
         say("proof")
         _prove(ground, order, measurements)
@@ -53,7 +51,7 @@ def _passes(ground: Ground, order: Order, result: Result, say: Callable[[str], N
     for box in ground.boxes:
         box.request("idle")
     say("control pass again")
-    _record(ground, "after", passes.control(ground, "after"))
+    passes.control(ground, "after")
 
 
 def _prove(ground: Ground, order: Order, measurements: dict[str, list[passes.Measurement]]) -> None:
@@ -104,11 +102,3 @@ def _macs(ground: Ground) -> dict[str, str]:
             if "link/ether" in words:
                 found[name] = words[words.index("link/ether") + 1]
     return found
-
-
-def _record(ground: Ground, turn: str, measurements: dict[str, list[passes.Measurement]]) -> None:
-    path = ground.rundir.path / f"control-{turn}.jsonl"
-    with open(path, "w", encoding="utf-8") as file:
-        for vantage, found in measurements.items():
-            for measurement in found:
-                file.write(json.dumps({"vantage": vantage, **measurement}) + "\n")

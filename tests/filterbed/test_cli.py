@@ -43,8 +43,13 @@ USAGE = {
     "no time": (["run", "dns/pool-2010", "--timeout", "soon"], "expected such as 30 s"),
     "no positive time": (["run", "dns/pool-2010", "--timeout", "0 s"], "more than 0"),
     "no rate": (["run", "dns/pool-2010", "--clock-rate", "0"], "clock-rate"),
-    "exec without --at": (["exec", "dns/pool-2010", "--", "true"], "--at"),
-    "exec without a command": (["exec", "dns/pool-2010", "--at", "client"], "COMMAND"),
+    "two probes of one name": (
+        ["run", "dns/pool-2010", "--probe", "webcheck", "--probe", "webcheck"],
+        "two probes are called 'webcheck'",
+    ),
+    "a name that is a path": (["run", "x", "--name", "a/b", "--", "true"], "no scenario"),
+    "a name for nothing": (["run", "dns/pool-2010", "--name", "x"], "there is no COMMAND"),
+    "results nowhere": (["run", "dns/pool-2010", "--junit", "/proc/x.xml"], "--junit /proc/x.xml"),
 }
 
 
@@ -56,6 +61,26 @@ def test_bad_usage_is_told_and_ends_with_2(name: str) -> None:
     assert text in done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["exec", "dns/pool-2010", "--", "true"], "--at"),
+        (["exec", "dns/pool-2010", "--at", "client"], "COMMAND"),
+        (["exec", "dns/pool-2011", "--at", "client", "--", "true"], "did you mean"),
+        (["exec", "dns/pool-2010", "--at", "nowhere", "--", "true"], "there are"),
+    ],
+)
+def test_execs_own_failures_are_125(arguments: list[str], text: str) -> None:
+    done = filterbed(*arguments)
+    assert done.returncode == 125
+    assert text in done.stderr
+
+
+def test_a_refused_run_prints_its_json_all_the_same() -> None:
+    done = filterbed("run", "dns/pool-2011", "--json")
+    assert json.loads(done.stdout) == {"schema": "filterbed/run-1", "exit": 2, "runs": []}
 
 
 def test_every_error_of_every_file_is_reported_at_once(tmp_path: Path) -> None:

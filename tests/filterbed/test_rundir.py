@@ -13,6 +13,10 @@ from filterbed.rundir import RunDir, create
 SCORE = {"schema": 1, "valid": True, "rows": [], "summary": {}}
 
 
+#: What is not known before a run has ended.
+UNKNOWN = {"seconds": None, "links": [], "sysctls": {}, "witnesses": {}}
+
+
 def test_a_fresh_run_says_that_it_was_interrupted(tmp_path: Path) -> None:
     made = create(tmp_path / "runs", "china-2010/december", {"schema": 1, "seed": 3})
     assert made.path == tmp_path / "runs" / "china-2010" / "december"
@@ -21,7 +25,10 @@ def test_a_fresh_run_says_that_it_was_interrupted(tmp_path: Path) -> None:
         "seed": 3,
         "valid": False,
         "invalid_because": ["interrupted"],
+        **UNKNOWN,
     }
+    assert (made.path / "events.jsonl").read_text() == ""
+    assert (made.path / "observations.jsonl").read_text() == ""
     assert made.capture.is_dir()
     assert made.logs.is_dir()
 
@@ -59,10 +66,12 @@ def test_parallel_runs_never_share_a_directory(tmp_path: Path) -> None:
 def test_finishing_makes_it_valid_or_says_why_not(tmp_path: Path) -> None:
     good = create(tmp_path, "good", {})
     good.finish({"seed": 1}, SCORE, invalid_because=[])
-    assert good.read_json("run.json") == {"seed": 1, "valid": True, "invalid_because": []}
+    found = {"seed": 1, "valid": True, "invalid_because": []}
+    assert good.read_json("run.json") == {**UNKNOWN, **found}
     bad = create(tmp_path, "bad", {})
     bad.finish({}, {**SCORE, "valid": False}, invalid_because=["the censor died"])
-    assert bad.read_json("run.json") == {"valid": False, "invalid_because": ["the censor died"]}
+    found = {"valid": False, "invalid_because": ["the censor died"]}
+    assert bad.read_json("run.json") == {**UNKNOWN, **found}
     assert bad.read_json("score.json")["valid"] is False
 
 
@@ -94,7 +103,9 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None
         made.write_json("run.json", {"seconds": float("nan")})
     with pytest.raises(TypeError):
         made.write_lines("events.jsonl", [{"a": 1}, {"a": object()}])
-    assert sorted(path.name for path in made.path.iterdir()) == ["capture", "logs", "run.json"]
+    assert sorted(path.name for path in made.path.iterdir()) == [
+        "capture", "events.jsonl", "logs", "observations.jsonl", "run.json",
+    ]  # fmt: skip
     assert made.read_json("run.json")["valid"] is False
 
 

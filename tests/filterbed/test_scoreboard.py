@@ -27,6 +27,7 @@ class Run:
     invalid_because: list[str] = field(default_factory=list)
     summary: dict[str, Any] | None = None
     rows: list[Row] = field(default_factory=list)
+    unknown: dict[str, int] = field(default_factory=dict)
 
 
 def rows(vantages: tuple[str, ...] = ("bj-cu",)) -> list[Row]:
@@ -89,6 +90,12 @@ def test_an_invalid_run_is_loud_and_has_no_table() -> None:
     assert "✗ the censor died" in text
     assert "✗ audit: 3 packets" in text
     assert "expected" not in text
+
+
+def test_why_a_row_is_unknown_is_said_once() -> None:
+    run = scored(rows())
+    run.unknown = {"missing: the tool gave no answer (exit status 127)": 4}
+    assert "? 4 unknown: missing: the tool gave no answer (exit status 127)" in shown(run)
 
 
 def test_nothing_known_is_no_zero() -> None:

@@ -20,7 +20,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def decide(argv: list[str], cwd: Path, path: str = "/usr/bin", **more: object) -> Visibility:
-    given: dict[str, object] = {"env": {"PATH": path}, "out": None, "directories": [], "scenario": "/lib/x.yaml"}
+    given: dict[str, object] = {
+        "env": {"PATH": path},
+        "out": None,
+        "directories": [],
+        "scenario": "/lib/x.yaml",
+    }
     return visibility.decide(argv=argv, cwd=str(cwd), **(given | more))  # type: ignore[arg-type]
 
 
