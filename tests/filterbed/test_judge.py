@@ -1,0 +1,74 @@
+"""How logs are merged, what an idle box may not do, and what is written where nothing stood."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from filterbed import judge, rundir
+from filterbed.order import Order, ToolRun
+from scenarios.loader import load
+from scenarios.model import Label
+
+SCENARIO = load("dns/pool-2010")
+
+
+def policy(state: str, n: int) -> dict[str, Any]:
+    return {"event": "policy", "state": state, "n": n}
+
+
+def test_logs_of_several_boxes_are_one_in_order_of_time(tmp_path: Path) -> None:
+    made = rundir.create(tmp_path, "x", {})
+    censors = tuple(replace(SCENARIO.censors[0], name=name) for name in ("a", "b"))
+    lines = {
+        "a": [{"t": 0.0, "event": "started", "epoch_ns": 10 * 10**9}, {"t": 5.0, "box": "a"}],
+        "b": [{"t": 0.0, "event": "started", "epoch_ns": 12 * 10**9}, {"t": 1.0, "box": "b"}],
+    }
+    for name, events in lines.items():
+        text = "".join(json.dumps(event) + "\n" for event in events)
+        (made.path / f".{name}.events.jsonl").write_text(text + '{"t": 9')  # it was killed
+    found = judge._events(replace(SCENARIO, censors=censors), made)
+    assert [event.get("box") for event in found] == [None, None, "b", "a"]
+
+
+def test_a_box_acts_only_while_it_is_active() -> None:
+    events = [
+        {"event": "injected", "n": 3, "rule": "r"},
+        policy("active", 5),
+        {"event": "injected", "n": 6, "rule": "r"},
+        {"event": "dropped", "n": 9, "rule": "r"},
+        policy("idle", 9),
+        {"event": "dropped", "n": 10, "rule": "r"},
+        {"event": "matched", "n": 11, "rule": "r"},
+    ]
+    first, second = judge._idle_acts("gfw", events)
+    assert "packet 3, but injected" in first
+    assert "packet 10, but dropped" in second
+    assert judge._idle_acts("gfw", [policy("active", 0), events[0]]) == []
+
+
+def test_a_run_that_never_stood_has_its_files_and_no_score(tmp_path: Path) -> None:
+    made = rundir.create(tmp_path, "x", {"seed": 3})
+    judge.refuse(made, SCENARIO, {"seed": 3}, 3, ["nsd is not installed"])
+    score = made.read_json("score.json")
+    assert (score["valid"], score["rows"], score["summary"]) == (False, [], None)
+    assert made.read_json("run.json")["invalid_because"] == ["nsd is not installed"]
+
+
+def test_rows_are_what_was_said_against_what_was_true(tmp_path: Path) -> None:
+    order = Order(
+        mode="run", scenario=SCENARIO, directory=str(tmp_path), policies={},
+        vantages=("client",), targets=("debian", "dead"),
+    )  # fmt: skip
+    said = b'{"target": "debian", "verdict": "ok"}\n'
+    tool = ToolRun("t", "client", 1.0, 3.0, ((2.0, said),), False, "exit status 1", 1)
+    truths = {"t": {("client", "debian"): Label("ok"), ("client", "dead"): Label("down")}}
+    rows, documents = judge._rows(order, [tool], truths)
+    assert [(r.target, r.observed.verdict, r.correct) for r in rows] == [
+        ("debian", "ok", True),
+        ("dead", "unknown", False),
+    ]
+    (reason,) = [d["reason"] for d in documents if d["reason"]]
+    assert "exit status 1" in reason
