@@ -51,6 +51,7 @@ class Audio:
     sender: dict[int, rtcp.Sender] = field(default_factory=dict)
     block: rtcp.Block | None = None  # the last the other end said of our stream, all of it sent
     bye: str | None = None
+    bye_at: float | None = None  # epoch seconds of the first
     _reported: float = 0.0
 
     def send(self) -> None:
@@ -122,7 +123,8 @@ class Audio:
             if report.sender:
                 self.sender[report.source] = report.sender
             self.block = next((b for b in report.blocks if b.source == self.source), None)
-            self.bye = report.bye if report.bye is not None else self.bye
+            if report.bye is not None and self.bye is None:
+                self.bye, self.bye_at = report.bye, got.at
         return False
 
     def stream(self) -> int | None:

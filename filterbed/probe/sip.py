@@ -12,11 +12,13 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import select
 import socket
 import time
 from dataclasses import dataclass, field
 from typing import Final
 
+from filterbed.probe import datagram
 from filterbed.probe.address import family, shown
 from filterbed.probe.stream import Flow, Row, elapsed, note, outcome
 
@@ -95,16 +97,19 @@ def register(account: Account, *, timeout: float, flows: list[Flow], window: flo
     """
     began = time.monotonic()
     row: Row = {"address": account.address, "port": account.port, "outcome": "timeout"}
-    row |= {"code": None, "server": None, "answers": []}
+    row |= {"code": None, "server": None, "answered_by": None, "ttl": None, "answers": []}
     with socket.socket(family(account.address), socket.SOCK_DGRAM) as sock:
         try:
             sock.connect((account.address, account.port))
             note(flows, "udp", sock, account.address, account.port)
+            datagram.prepare(sock)
             dialog = _Dialog(account, sock, *sock.getsockname()[:2])
             row["answers"] = dialog.answers
             final = _converse(dialog, began + timeout + T1)
             if final is not None:
                 row |= {"code": final.code, "server": server(final)}
+                row |= {"answered_by": dialog.answers[-1]["from"]}
+                row |= {"ttl": dialog.answers[-1]["ttl"]}
                 row["outcome"] = "ok" if (final.code or 0) < 300 else "rejected"
             row["seconds"] = elapsed(began)
             if window:
@@ -145,18 +150,25 @@ def _transact(dialog: _Dialog, number: int, header: str, deadline: float) -> Mes
 
 def _receive(dialog: _Dialog, until: float, began: float) -> Message | None:
     """Return the next answer of this dialog, noted in `answers`; None when `until` has passed."""
-    dialog.sock.settimeout(max(0.001, until - time.monotonic()))
-    try:
-        message = parse(dialog.sock.recv(65535))
-    except TimeoutError:
+    patience = max(0.001, until - time.monotonic())
+    if not select.select([dialog.sock], [], [], patience)[0]:
         return None
-    if message is None or message.code is None or message.headers.get("call-id") != dialog.call:
+    got = datagram.receive(dialog.sock)
+    message = parse(got.data) if got else None
+    if (
+        got is None
+        or message is None
+        or message.code is None
+        or message.headers.get("call-id") != dialog.call
+    ):
         return None
     dialog.answers.append(
         {
             "code": message.code,
             "cseq": message.headers.get("cseq", "").partition(" ")[0],
             "server": server(message),
+            "from": f"{shown(got.address)}:{got.port}",
+            "ttl": got.ttl,
             "seconds": elapsed(began),
         }
     )

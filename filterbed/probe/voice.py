@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from filterbed.probe import hearing
 from filterbed.probe.verdict import Part, Verdict, blocked, down, ok, unknown
 
-#: Media is thinned out when less than this share came back here and more than CLEAR at the control.
-THIN = 0.5
-CLEAR = 0.9
+#: An answer that took less than this share of the registrar's quickest, and MARGIN seconds less, is
+#: from nearer.
+SOON: Final = 0.7
+MARGIN: Final = 0.003
+#: So many packets after a BYE are no stragglers.
+TALKING: Final = 3
+#: As `filterbed.probe.callee` says it by RTCP.
+THEY_HUNG_UP: Final = "the other side hung up"
 _UNREACHABLE = ("refused", "unreachable")  # ICMP, as the datagram's socket reports it
 
 
@@ -16,7 +24,15 @@ def register(local: Part, control: Part, proof: Part) -> Verdict | None:
     if here is None or here["outcome"] == "ok":
         return None
     repeated = (proof.get("sip_again") or here)["answers"]
-    return _compare("sip.register", here, there, _codes(repeated))
+    return _compare("sip.register", here, there, _codes(repeated), _other_ttl(here))
+
+
+def _other_ttl(part: Part) -> str:
+    """Say that the final answer took another way than the answers before it, or nothing."""
+    ttls = [answer["ttl"] for answer in part["answers"] if answer.get("ttl") is not None]
+    if part.get("ttl") is None or part["ttl"] == ttls[0]:
+        return ""
+    return f"its TTL is {part['ttl']}, that of the challenge {ttls[0]}"
 
 
 def _codes(answers: list[Part]) -> bool:
@@ -28,7 +44,9 @@ def _codes(answers: list[Part]) -> bool:
     return any(len(codes) > 1 for codes in seen.values())
 
 
-def _compare(word: str, here: Part, there: Part | None, contradicted: bool) -> Verdict:
+def _compare(
+    word: str, here: Part, there: Part | None, contradicted: bool, stranger: str = ""
+) -> Verdict:
     if there is None:
         return unknown(f"{word}: {_said(here)} here, and the control did not get as far")
     said = f"{word}: {_said(here)} here, {_said(there)} at the control"
@@ -42,6 +60,8 @@ def _compare(word: str, here: Part, there: Part | None, contradicted: bool) -> V
         return blocked("ip.unreachable", said)
     if contradicted:
         return blocked(f"{word}.reject", f"{said}; two answers contradict each other")
+    if stranger:
+        return blocked(f"{word}.reject", f"{said}; {stranger}")
     return _rejected(word, here, there, said)
 
 
@@ -63,31 +83,57 @@ def call(local: Part, control: Part, proof: Part) -> Verdict | None:
     if here is None:
         return None
     if here["outcome"] != "ok":
-        return _compare("sip.invite", here, there, False)
-    if here["cut"] and there is not None and not there["cut"]:
+        return _unanswered(here, there, local["sip"]["register"])
+    return _ended(here, there) or hearing.media(here, there)
+
+
+def _unanswered(here: Part, there: Part | None, registrar: Part | None) -> Verdict:
+    stranger = _stranger(here, registrar) if here["code"] is not None else ""
+    answers = here.get("answers", [])
+    found = _compare("sip.invite", here, there, _codes(answers), stranger)
+    if found.locus != "unknown" or registrar is None or not registrar["server"]:
+        return found
+    known = {**(there or {}), "server": registrar["server"]}
+    if here["server"]:
+        return _rejected("sip.invite", here, known, found.detail)
+    return found
+
+
+def _stranger(here: Part, registrar: Part | None) -> str:
+    """Say why the final answer cannot be the registrar's, or nothing.
+
+    The registration has just shown where the registrar is: by address, by how much of the TTL is
+    left of its packets, by how soon it answers at best.
+    """
+    if registrar is None:
+        return ""
+    for key, what in (("answered_by", "sender"), ("ttl", "TTL")):
+        one, other = here.get(key), registrar.get(key)
+        if None not in (one, other) and one != other:
+            return f"its {what} is {one}, the registrar's {other}"
+    trips = [answer["seconds"] for answer in registrar["answers"] if "ttl" in answer]
+    final = [a["seconds"] for a in here.get("answers", ()) if a["code"] == here["code"]]
+    if trips and final and len(here["answers"]) == 1 and final[0] < SOON * min(trips) - MARGIN:
+        return f"it came after {final[0]:.3f} s, the registrar's never before {min(trips):.3f} s"
+    return ""
+
+
+def _ended(here: Part, there: Part | None) -> Verdict | None:
+    """Judge a call that a BYE ended, or a callee that was made to believe so; else None."""
+    told = (here.get("account") or {}).get("ended_by")
+    left = here.get("rtcp_bye")
+    if left and left["reason"] == THEY_HUNG_UP and left["before_ours"]:
+        return blocked("sip.bye", "the callee was sent a BYE that was not ours, and left")
+    if not here["cut"] or told == "us":
+        return None
+    if told == "them":
+        return blocked("sip.bye", "both ends were sent a BYE, and neither says it sent one")
+    if (here.get("after_bye") or 0) >= TALKING:
+        said = f"{here['after_bye']} packets came after the BYE: whom it names goes on talking"
+        return blocked("sip.bye", said)
+    if there is not None and not there["cut"]:
         return blocked("sip.bye", "the call was ended by a BYE here, not at the control")
-    return _media(here, there)
-
-
-def _media(here: Part, there: Part | None) -> Verdict:
-    said = f"{here['rtp_received']} packets heard of {here['rtp_sent']} sent"
-    if share(here) > THIN:
-        return ok(said)
-    if there is None or there["outcome"] != "ok":
-        return unknown(f"{said}, and the control could not call")
-    said += f"; {there['rtp_received']} of {there['rtp_sent']} at the control"
-    if not there["rtp_received"]:
-        return unknown(said) if here["rtp_received"] else down(said)
-    if not here["rtp_received"]:
-        return blocked("rtp.timeout", said)
-    if not here["rtp_echoed"] and there["rtp_echoed"]:
-        return blocked("rtp.oneway", f"{said}; the callee speaks but does not hear us")
-    return blocked("rtp.loss", said) if share(there) > CLEAR else unknown(f"{said}: both lossy")
-
-
-def share(part: Part) -> float:
-    """Return how much of what was sent came back, 0 to 1."""
-    return float(part["rtp_echoed"]) / part["rtp_sent"] if part["rtp_sent"] else 0.0
+    return None
 
 
 def datagram(local: Part, control: Part, proof: Part) -> Verdict | None:

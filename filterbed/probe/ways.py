@@ -52,6 +52,7 @@ def row(dialog: Dialog, audio: Audio, *, silenced: int = 0) -> Row:
         },
         "not_sent": silenced,
         "after_bye": _after(dialog, audio),
+        "rtcp_bye": _left(dialog, audio),
         "account": dialog.told.json() if dialog.told else None,
     }
 
@@ -105,3 +106,11 @@ def _after(dialog: Dialog, audio: Audio) -> int | None:
         return None
     since = dialog.marks["bye"] + AFTER
     return sum(a.at > since for one in audio.heard.values() for a in one)
+
+
+def _left(dialog: Dialog, audio: Audio) -> Row | None:
+    """Say why the callee's media ended, in its own words, and whether before our BYE."""
+    if audio.bye is None or audio.bye_at is None:
+        return None
+    ours = dialog.marks.get("bye") if dialog.hung_up else None
+    return {"reason": audio.bye, "before_ours": ours is None or audio.bye_at < ours}
