@@ -14,6 +14,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -87,13 +88,15 @@ def spawn(
     stdin: int | IO[Any] | None = None,
     stdout: int | IO[Any] | None = None,
     stderr: int | IO[Any] | None = None,
+    made: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start `argv` in `place`; the returned process ends when the tool's first process does.
 
     Killing it kills everything the tool started, daemons included. Its status is the tool's, or
-    125 (the place could not be made), 126 (not executable), 127 (not found), 128 + signal.
+    125 (the place could not be made), 126 (not executable), 127 (not found), 128 + signal. A byte
+    is written to the descriptor `made` once the place is there: a tool may end with 125 too.
     """
-    order = {"place": asdict(place), "argv": list(argv), "env": dict(env), "cwd": cwd}
+    order = {"made": made, "place": asdict(place), "argv": list(argv), "env": dict(env), "cwd": cwd}
     fd = os.memfd_create("place")
     os.write(fd, json.dumps(order).encode())
     os.lseek(fd, 0, os.SEEK_SET)
@@ -103,7 +106,7 @@ def spawn(
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            pass_fds=(fd,),
+            pass_fds=(fd,) if made is None else (fd, made),
         )
     finally:
         os.close(fd)
@@ -144,6 +147,9 @@ def _main(order: Mapping[str, Any]) -> int:
             kernel.die_with_parent()
             if select.select([alive], [], [], 0)[0]:
                 return status  # the parent died before the kernel was told
+            if (made := order["made"]) is not None:
+                os.write(made, b"1")
+                os.close(made)
             status = _first(order["argv"], order["env"], order["cwd"])
         except OSError as error:
             print(f"filterbed: no place at {place.host}: {error}", file=sys.stderr)
@@ -192,6 +198,8 @@ def _see(place: Place) -> None:
 
 def _join(place: Place, namespaces: Mapping[Clone, int]) -> None:
     if not place.nested:
+        kernel.unshare(Clone.NEWUTS)
+        socket.sethostname(place.host)
         kernel.setns(namespaces[Clone.NEWNET], Clone.NEWNET)
         _show_own_interfaces()
         user = 1 if _two_users() else 0
@@ -202,6 +210,7 @@ def _join(place: Place, namespaces: Mapping[Clone, int]) -> None:
     os.setresuid(0, 0, 0)
     for kind in (Clone.NEWNET, Clone.NEWUTS, Clone.NEWIPC):
         kernel.setns(namespaces[kind], kind)
+    socket.sethostname(place.host)
     # A copy of this view owned by the nested user namespace: what is mounted is locked in it.
     kernel.unshare(Clone.NEWNS)
     _show_own_interfaces()

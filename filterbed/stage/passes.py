@@ -117,15 +117,19 @@ def _put_back(ground: Ground, probe: Probe, vantage: str, fresh: str) -> None:
 
 def _tool(ground: Ground, probe: Probe, vantage: str) -> ToolRun:
     order = ground.order
+    log = ground.rundir.logs / f"tool-{probe.name}-{vantage}.stderr.log"
     outcome = tool.run(
         ground.place(vantage),
         probe.argv or (sys.executable, *BUILT_IN[probe.name]),
         env=environment(order, vantage),
         cwd=order.cwd,
         timeout=order.timeout,
-        log=ground.rundir.logs / f"tool-{probe.name}-{vantage}.stderr.log",
+        log=log,
         watch=lambda: _watch(ground),
     )
+    if not outcome.placed:
+        words = log.read_text("utf-8", "replace").strip()[-300:]
+        raise Trouble([f"{probe.name} had no place at {vantage}: {words}"])
     return ToolRun(
         probe.name,
         vantage,

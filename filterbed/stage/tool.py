@@ -22,7 +22,8 @@ class Outcome:
     """What a command printed and how it ended.
 
     `chunks` are (epoch seconds, bytes) as they arrived, at most OUTPUT_LIMIT bytes, `cut` if there
-    was more; `end` says how it ended if not well.
+    was more; `end` says how it ended if not well; `placed` is False where it never began, for the
+    place could not be made.
     """
 
     started: float
@@ -31,6 +32,7 @@ class Outcome:
     chunks: list[tuple[float, bytes]] = field(default_factory=list)
     cut: bool = False
     timed_out: bool = False
+    placed: bool = True
 
     @property
     def end(self) -> str | None:
@@ -61,10 +63,10 @@ def run(
     feed = os.memfd_create("stdin")
     os.write(feed, stdin)
     os.lseek(feed, 0, os.SEEK_SET)
+    made = os.memfd_create("made")
     outcome = Outcome(started=time.time())
-    process = spawn(
-        place, argv, env=env, cwd=cwd, stdin=feed, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    pipe = subprocess.PIPE
+    process = spawn(place, argv, env=env, cwd=cwd, stdin=feed, stdout=pipe, stderr=pipe, made=made)
     os.close(feed)
     try:
         with open(log, "wb") as errors:
@@ -73,9 +75,11 @@ def run(
         if process.poll() is None:
             process.kill()
         process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+        outcome.placed = os.pread(made, 1, 0) == b"1"
+        os.close(made)
+        for end in (process.stdout, process.stderr):
+            if end is not None:
+                end.close()
     outcome.status = process.returncode if process.returncode >= 0 else 128 - process.returncode
     outcome.ended = time.time()
     return outcome
