@@ -162,6 +162,9 @@ class Watched:
         """Wait for a process below it whose command line holds all `words`; return its number."""
 
         def look() -> int | None:
+            if self.process.poll() is not None:
+                self.end()
+                pytest.fail(f"it ended before there was {words}: {self.said.decode()}")
             own = _text(f"/proc/{self.process.pid}/cmdline")
             for pid in self.tree()[1:] if own else []:
                 line = _text(f"/proc/{pid}/cmdline")
