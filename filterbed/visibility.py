@@ -44,7 +44,7 @@ def decide(
     keep = [str(PROJECT), sys.prefix, sys.base_prefix]
     if os.path.realpath(cwd) not in homes:
         keep.append(cwd)
-    keep += [d for d in env.get("PATH", "").split(":") if d.startswith("/")]
+    keep += [_whole(d, homes) for d in env.get("PATH", "").split(":") if d.startswith("/")]
     keep += _named(argv, cwd, env, homes)
     hidden = [str(PROJECT / "scenarios"), scenario]
     if (PROJECT / "pyproject.toml").exists():
@@ -53,6 +53,7 @@ def decide(
     if out is not None:
         inside = _holds(out, [cwd, str(PROJECT), *keep])
         hidden += _runs(out) if inside else [str(out.resolve())]
+    hidden += _old_runs(cwd)
     hidden += _sockets()
     return Visibility(
         tuple(dict.fromkeys(os.path.abspath(k) for k in keep)),
@@ -102,6 +103,37 @@ def _interpreter(command: str) -> str | None:
     words = first[2:].split() if first.startswith(b"#!") else []
     path = os.fsdecode(words[0]) if words else ""
     return path if os.path.isabs(path) and os.path.exists(path) else None
+
+
+def _whole(directory: str, homes: set[str]) -> str:
+    """Return what stands in a home and holds this directory: `~/.pyenv` for `~/.pyenv/shims`.
+
+    A program there is often a word that leads elsewhere beside it (pyenv, cargo, nvm).
+    """
+    real = os.path.realpath(directory)
+    for home in homes:
+        if real.startswith(home + "/"):
+            first = os.path.relpath(real, home).partition("/")[0]
+            return directory if first == ".local" else os.path.join(home, first)
+    return directory
+
+
+def _old_runs(directory: str) -> list[str]:
+    """Find run directories under the working directory: their scores hold the truth.
+
+    Limits: four levels deep and 20,000 directories; hidden ones (`.venv`) are not looked into.
+    """
+    found = []
+    top = directory.rstrip(os.sep).count(os.sep)
+    for seen, (path, below, files) in enumerate(os.walk(directory)):
+        if {"run.json", "score.json"} <= set(files):
+            found.append(path)
+            below.clear()
+        deep = path.count(os.sep) - top
+        below[:] = [name for name in below if not name.startswith(".") and deep < 4]
+        if seen > 20_000:
+            break
+    return found
 
 
 def _runs(out: Path) -> list[str]:

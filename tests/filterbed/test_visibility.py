@@ -98,3 +98,29 @@ def test_sockets_of_the_host_are_hidden(tmp_path: Path, home: Path) -> None:
         assert str(path) in decide(["true"], home).hidden
     path.unlink()
     assert str(path) not in decide(["true"], home).hidden
+
+
+def test_what_stands_around_a_path_entry_in_a_home_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in (".pyenv/shims", ".local/bin", "bin"):
+        (tmp_path / name).mkdir(parents=True)
+    path = ":".join(str(tmp_path / name) for name in (".pyenv/shims", ".local/bin", "bin"))
+    kept = decide(["true"], Path("/usr"), path).keep
+    assert str(tmp_path / ".pyenv") in kept
+    assert str(tmp_path / ".local/bin") in kept
+    assert str(tmp_path / ".local") not in kept
+
+
+def test_results_of_earlier_runs_are_hidden_wherever_they_lie_below(tmp_path: Path) -> None:
+    old = tmp_path / "mine" / "dns" / "pool-2010"
+    old.mkdir(parents=True)
+    for name in ("run.json", "score.json"):
+        (old / name).write_text("{}")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "run.json").write_text("{}")  # somebody else's, without a score
+    hidden = decide(["true"], tmp_path).hidden
+    assert str(old) in hidden
+    assert str(other) not in hidden
