@@ -165,6 +165,18 @@ def exec_(command: list[str] | None, /, scenario: str, **options: Any) -> None:
 
 
 @cli.command()
+@click.option("--active/--idle", "active", default=True, help="Whether the censors act at first.")
+@click.option("--seed", default=0, type=click.IntRange(0, 2**63 - 1))
+@click.option("--clock-rate", default=1.0, type=click.FloatRange(0.001, 10_000))
+@click.argument("scenario")
+def shell(scenario: str, **options: Any) -> None:
+    """Give a prompt on a scenario's hosts, with the censor's events as they happen."""
+    from filterbed import execute
+
+    sys.exit(execute.main(scenario, [], host="", **options))
+
+
+@cli.command()
 @click.argument("recording", type=click.Path(exists=True, path_type=Path))
 @click.option("--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def replay(recording: Path, policy: Path | None) -> None:

@@ -24,7 +24,10 @@ SCRATCH = "/run/exec"
 def main(
     name: str, command: Sequence[str], *, host: str, active: bool, seed: int, clock_rate: float
 ) -> int:
-    """Stand `name` up, run `command` at `host`, return its exit status (125: our own failure)."""
+    """Stand `name` up, run `command` at `host`, return its exit status (125: our own failure).
+
+    Without a command, give a prompt on all its hosts (`filterbed shell`).
+    """
     try:
         paths = find(name)
         if len(paths) != 1:
@@ -34,8 +37,11 @@ def main(
     except ScenarioError as error:
         click.echo(str(error), err=True)
         return OWN_FAILURE
+    if scenario.timeline:
+        click.echo(f"filterbed: {name} has a timeline, which is not replayed", err=True)
+        return OWN_FAILURE
     hosts = [node.name for node in scenario.plan.nodes]
-    if host not in hosts:
+    if command and host not in hosts:
         click.echo(f"filterbed: no host {host!r}; there are {', '.join(hosts)}", err=True)
         return OWN_FAILURE
     signal.signal(signal.SIGTERM, _terminated)
@@ -44,7 +50,7 @@ def main(
         argv=command, cwd=cwd, env=env, out=None, directories=[], scenario=scenario.path
     )
     order = Order(
-        mode="exec",
+        mode="exec" if command else "shell",
         scenario=scenario,
         directory=SCRATCH,
         policies=resolved(scenario, clock_rate),

@@ -30,7 +30,7 @@ class Order:
     """One sandbox's work.
 
     Args:
-        mode: "run" (passes and tools) or "exec" (one command on one host).
+        mode: "run" (passes and tools), "exec" (one command on one host) or "shell" (a prompt).
         directory: the run directory; the sandbox may write there and nowhere else on the host.
         policies: policy document by censor, durations resolved and divided by the clock rate.
         vantages, targets: those asked for, in declared order.
@@ -45,7 +45,7 @@ class Order:
         host, argv: for "exec".
     """
 
-    mode: Literal["run", "exec"]
+    mode: Literal["run", "exec", "shell"]
     scenario: Scenario
     directory: str
     policies: Mapping[str, Mapping[str, object]]

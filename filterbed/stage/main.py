@@ -32,7 +32,7 @@ def main(order: Order, channel: int) -> int:
         out.write(json.dumps({"say": text}) + "\n")
 
     try:
-        if order.mode == "exec":
+        if order.mode != "run":
             status = _exec(order, say)
             out.write(json.dumps({"ended": status}) + "\n")
             return 0
@@ -54,6 +54,10 @@ def _exec(order: Order, say: Callable[[str], None]) -> int:
     if not order.idle:
         for box in ground.boxes:
             box.request("active")
+    if order.mode == "shell":
+        from filterbed.stage.shell import Shell
+
+        return Shell(ground, order, lambda text: print(text, flush=True)).run()
     process = places.spawn(
         ground.place(order.host), order.argv, env=environment(order, order.host), cwd=order.cwd
     )

@@ -18,7 +18,7 @@ def filterbed(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-COMMANDS = ("doctor", "list", "show", "check", "run", "exec", "replay")
+COMMANDS = ("doctor", "list", "show", "check", "run", "exec", "shell", "replay")
 
 
 def test_help_names_every_command_of_the_contract() -> None:
