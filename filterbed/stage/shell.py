@@ -110,7 +110,7 @@ class Shell:
 
 
 def brief(event: Mapping[str, Any]) -> str:
-    """Say an event in one line: `  12.345 s  gfw injected forged-a client dns.name=x 1.2.3.4 ...`."""
+    """Say an event in one line: `12.345 s  gfw injected forged-a client dns.name=x.org udp ...`."""
     words = [f"{event['t']:9.3f} s ", str(event.get("box", "")), str(event["event"])]
     words += [str(event[key]) for key in ("state", "rule", "toward") if key in event]
     words += [f"{key}={value}" for key, value in (event.get("trigger") or {}).items()]
