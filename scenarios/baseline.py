@@ -1,19 +1,19 @@
 """Say what a target answers when nobody interferes, and which label that earns.
 
 The words are those of a scenario's `baseline`: answers, dead-name, refused, reset, silent,
-expired, self-signed, wrong-name, `status: N`, `redirect: HOST`.
+expired, self-signed, wrong-name, no-answer, hangs-up, one-way, `status: N`, `redirect: HOST`.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from scenarios import schema
 from scenarios.ground import Ground
 from scenarios.model import Label
-from topologies.service import Service, Sip, Web
+from topologies.service import Conduct, Service, Sip, Web
 
 AnyTarget = (
     schema.WebTarget
@@ -26,8 +26,21 @@ AnyTarget = (
 #: The ports a service listens on, by transport.
 _PORTS = {Web: {"tcp": {80, 443}, "udp": set()}, Sip: {"tcp": {5060}, "udp": {5060}}}
 _BROKEN = frozenset(
-    {"dead-name", "refused", "reset", "silent", "expired", "self-signed", "wrong-name"}
+    {
+        *("dead-name", "refused", "reset", "silent", "expired", "self-signed", "wrong-name"),
+        *("no-answer", "one-way"),
+    }
 )
+#: What a call meets, by how the callee behaves.
+_CONDUCTS: Mapping[Conduct, str] = {
+    "answers": "answers",
+    "busy": "status: 486",
+    "wrong-codec": "status: 488",
+    "no-answer": "no-answer",
+    "hangs-up": "hangs-up",
+    "mute": "one-way",
+    "one-way": "one-way",
+}
 
 
 def host_of(target: AnyTarget) -> tuple[str, str]:
@@ -58,7 +71,7 @@ def answer(target: AnyTarget, host: str, ground: Ground) -> str:
             return "answers"
         case schema.SipTarget():
             sips = [s for s in serving if isinstance(s, Sip)]
-            return sips[0].manner if sips else "refused"
+            return _phone(target, sips[0]) if sips else "refused"
         case _:
             return _port(serving, target.kind, target.port)
 
@@ -89,6 +102,14 @@ def _web(web: Web, secure: bool, name: str, client: Iterable[str]) -> str:
     if location is not None:
         return f"redirect: {urlsplit(location).hostname}"
     return "answers" if status == 200 else f"status: {status}"
+
+
+def _phone(target: schema.SipTarget, sip: Sip) -> str:
+    if sip.manner != "answers" or not isinstance(target, schema.CallTarget):
+        return sip.manner
+    if (target.user or next(iter(dict(sip.users)))) in sip.unpaid:
+        return "status: 403"
+    return _CONDUCTS[sip.conduct(target.callee)]
 
 
 def _within(address: str, prefixes: Iterable[str]) -> bool:

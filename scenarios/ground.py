@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scenarios import schema
-from scenarios.error import Path, Problem, nearest, show
+from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.places import Places
 from topologies import catalogue, place, prefix
 from topologies.address import COUNTRIES
@@ -197,8 +197,16 @@ def _service(
     names = tuple(entry.names)
     if isinstance(entry, schema.Sip):
         users = tuple(entry.users.items())
-        callees = tuple(entry.callees)
-        return Sip(name, host, names, addresses, users, callees, entry.manner)
+        for index, user in enumerate(entry.unpaid):
+            if user not in entry.users:
+                expected, hint = f"a user: {either(entry.users)}", nearest(user, entry.users)
+                where: Path = ("services", name, "unpaid", index)
+                problems.append(places.problem(where, expected, found=show(user), hint=hint))
+        odd = tuple((who, how) for who, how in entry.callees.items() if how != "answers")
+        return Sip(
+            name, host, names, addresses, users, tuple(entry.callees), entry.manner,
+            conducts=odd, unpaid=tuple(entry.unpaid),
+        )  # fmt: skip
     geo = []
     for index, rule in enumerate(entry.geo):
         at: Path = ("services", name, "geo", index)

@@ -15,9 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scenarios.quantity import Duration
 from scenarios.value import (
+    ECHO,
     Address,
     AnyAddress,
     Baseline,
+    Callees,
     Domain,
     HostName,
     Identifier,
@@ -145,7 +147,8 @@ class Sip(Served):
     users: Annotated[dict[str, str], Field(min_length=1)] = Field(
         default_factory=lambda: {"alice": "wonderland"}
     )
-    callees: list[str] = Field(default_factory=lambda: ["echo"])
+    unpaid: list[str] = Field(default_factory=list)
+    callees: Callees = Field(default_factory=lambda: dict(ECHO))
     manner: Literal["answers", "refused", "silent"] = "answers"
 
 

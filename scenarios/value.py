@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from topologies.service import Conduct
 
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})+\Z")
@@ -17,9 +19,10 @@ _SCENARIO = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*\Z")
 #: What a target can answer when nobody interferes, as a file writes it.
 BASELINES = (
     *("answers", "dead-name", "refused", "reset", "silent"),
-    *("expired", "self-signed", "wrong-name", "status: N", "redirect: HOST"),
+    *("expired", "self-signed", "wrong-name", "no-answer", "hangs-up", "one-way"),
+    *("status: N", "redirect: HOST"),
 )
-_BASELINE = re.compile(rf"{'|'.join(BASELINES[:8])}|status: [2-5][0-9][0-9]|redirect: [a-z0-9.-]+")
+_BASELINE = re.compile(rf"{'|'.join(BASELINES[:-2])}|status: [2-5][0-9][0-9]|redirect: [a-z0-9.-]+")
 
 
 def wrong(expected: str, hint: str = "") -> PydanticCustomError:
@@ -99,6 +102,13 @@ def _word(value: Any) -> Any:
     return value
 
 
+def _callees(value: Any) -> Any:
+    """Take a list of names for callees that simply answer."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return dict.fromkeys(value, "answers")
+    return value
+
+
 def _baseline(value: Any) -> Any:
     by_place = isinstance(value, dict) and not {"status", "redirect"} & value.keys()
     return value if by_place else {"else": value}
@@ -118,6 +128,12 @@ def _period(value: Any) -> Any:
 
 
 _TEXT = {"type": "string"}
+_CALLEES_SCHEMA = {
+    "anyOf": [
+        {"type": "array", "items": _TEXT},
+        {"type": "object", "additionalProperties": {"enum": [*get_args(Conduct)]}},
+    ]
+}
 _WORD_SCHEMA = {
     "anyOf": [
         {"type": "string", "pattern": f"^({_BASELINE.pattern})$"},
@@ -138,6 +154,9 @@ Period = Annotated[
     WithJsonSchema({"anyOf": [_TEXT, {"type": "integer"}]}),
 ]
 ScenarioName = Annotated[str, AfterValidator(_scenario)]
+Callees = Annotated[dict[str, Conduct], BeforeValidator(_callees), WithJsonSchema(_CALLEES_SCHEMA)]
+#: Who is called where a file does not say.
+ECHO: dict[str, Conduct] = {"echo": "answers"}
 Baseline = Annotated[
     dict[str, Annotated[str, BeforeValidator(_word)]],
     BeforeValidator(_baseline),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from scenarios.baseline import label
+from scenarios.error import ScenarioError
 from scenarios.model import Label, Scenario
 
 Load = Callable[..., Scenario]
@@ -90,3 +91,33 @@ GEO = Label("blocked", frozenset({"http.error.geo"}), "server_side")
 )
 def test_labels(word: str, control: str, expected: Label) -> None:
     assert label(word, control) == expected
+
+
+@pytest.mark.parametrize(
+    ("service", "word", "verdict"),
+    [
+        ("callees: {echo: answers}", "answers", "ok"),
+        ("callees: {echo: busy}", "{status: 486}", "down"),
+        ("callees: {echo: wrong-codec}", "{status: 488}", "down"),
+        ("callees: {echo: no-answer}", "no-answer", "down"),
+        ("callees: {echo: hangs-up}", "hangs-up", "ok"),
+        ("callees: {echo: mute}", "one-way", "down"),
+        ("callees: {echo: one-way}", "one-way", "down"),
+        ("callees: [echo], unpaid: [bob]", "{status: 403}", "down"),
+        ("callees: {echo: busy}, manner: silent", "silent", "down"),
+    ],
+)
+def test_how_a_callee_behaves(load: Load, service: str, word: str, verdict: str) -> None:
+    scenario = load(
+        ("callees: [echo]", service),
+        ("registrar: sip.voice.net}", f"registrar: sip.voice.net, baseline: {word}}}"),
+        ("{target: [two, call, inland], verdict: ok}", "{target: [two, inland], verdict: ok}"),
+        ("{target: dead,", f"{{target: call, verdict: {verdict}}}\n  - {{target: dead,"),
+    )
+    call = next(target for target in scenario.targets if target.name == "call")
+    assert set(call.baseline.values()) == {word.strip("{}")}
+
+
+def test_who_has_not_paid_is_a_user(load: Load) -> None:
+    with pytest.raises(ScenarioError, match=r"services.voice.unpaid.0(?s:.)*bbo(?s:.)*bob"):
+        load(("callees: [echo]", "callees: [echo], unpaid: [bbo]"))
