@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 Part = Mapping[str, Any]
 Problems = list[str]
 
-#: The least share of a call's packets that must come back. Below 1, because the call ends while
-#: the last packets are still on their way.
+#: The least share of a call's packets that must come back from a callee that only echoes. Below 1,
+#: because the call ends while the last packets are still on their way.
 MEDIA_SHARE: Final = 0.8
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _CERTIFICATES: Final = ("expired", "self-signed", "wrong-name")
@@ -130,8 +130,7 @@ def _answers(case: _Case) -> Problems:
         case "sip":
             return _resolved(case) + _part(case, "register", "ok", 200)
         case "call":
-            signalling = _part(case, "register", "ok", 200) + _part(case, "call", "ok", 200)
-            return _resolved(case) + signalling + ([] if signalling else _media(case))
+            return _up(case) or _media(case)
         case _:
             return _resolved(case)
 
@@ -149,10 +148,61 @@ def _part(case: _Case, name: str, outcome: str, code: int | None) -> Problems:
 def _media(case: _Case) -> Problems:
     call = case.measurement["sip"]["call"]
     problems = ["rtp: the call was ended by a BYE that was not ours"] if call["cut"] else []
+    return problems + (_both_ways(call) if _told(call) else _echoed(call))
+
+
+def _told(call: Part) -> bool:
+    """Whether the callee has told what it sent and heard."""
+    return call.get("account") is not None
+
+
+def _both_ways(call: Part) -> Problems:
+    """Media went both ways and nothing of it was lost."""
+    return [
+        f"rtp {name.replace('_', ' ')}: {way['received']} of {way['sent']} came, expected all"
+        for name, way in call["media"].items()
+        if not way["received"] or way["lost"]
+    ]
+
+
+def _echoed(call: Part) -> Problems:
     sent, heard = call["rtp_sent"], call["rtp_echoed"]
     if not sent or heard < MEDIA_SHARE * sent:
-        problems.append(f"rtp: {heard} of {sent} packets came back, expected {MEDIA_SHARE:.0%}")
-    return problems
+        return [f"rtp: {heard} of {sent} packets came back, expected {MEDIA_SHARE:.0%}"]
+    return []
+
+
+def _up(case: _Case) -> Problems:
+    """The call was answered."""
+    return _resolved(case) + _part(case, "register", "ok", 200) + _part(case, "call", "ok", 200)
+
+
+def _one_way(case: _Case) -> Problems:
+    """Media goes one way, whichever, and nothing of it is lost."""
+    if problems := _up(case):
+        return problems
+    ways = case.measurement["sip"]["call"]["media"]
+    heard = [way for way in ways.values() if way["received"]]
+    if len(heard) == 1 and not heard[0]["lost"]:
+        return []
+    said = ", ".join(f"{way['received']} of {way['sent']} {name}" for name, way in ways.items())
+    return [f"rtp: {said}; expected media one way, all of it"]
+
+
+def _hangs_up(case: _Case) -> Problems:
+    """The callee ends the call, says so, and until then all media came."""
+    if problems := _up(case):
+        return problems
+    call = case.measurement["sip"]["call"]
+    if not call["cut"] or (call["account"] or {}).get("ended_by") != "us":
+        return [f"sip call: {call['end']['why']}, expected a BYE that the callee says it sent"]
+    return _both_ways(call)
+
+
+def _no_answer(case: _Case) -> Problems:
+    """The callee rings and does not answer."""
+    problems = _resolved(case) + _part(case, "register", "ok", 200)
+    return problems + _part(case, "call", "timeout", 180)
 
 
 def _dead_name(case: _Case) -> Problems:
@@ -231,5 +281,8 @@ _WORDS: Final[Mapping[str, Callable[[_Case], Problems]]] = {
     "reset": _reset,
     "status": _answered_with,
     "redirect": _redirected,
+    "no-answer": _no_answer,
+    "hangs-up": _hangs_up,
+    "one-way": _one_way,
     **{word: _certificate(word) for word in _CERTIFICATES},
 }
