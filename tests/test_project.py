@@ -75,6 +75,10 @@ UNMIRRORED = {
     "topologies/place.py": _DATA + "tests/topologies/test_draft.py",
     "topologies/plan.py": _DATA + "tests/topologies/test_picture.py",
     "topologies/service.py": _DATA + "tests/topologies/services/test_services.py",
+    "topologies/detour.py": "drawn by diamond: tests/topologies/test_diamond.py",
+    "topologies/fork.py": "drawn by diamond: tests/topologies/test_diamond.py",
+    "topologies/side.py": "part of what tests/topologies/test_line.py and its neighbours try",
+    "filterbed/sandbox/tether.py": _KERNEL + "tests/live/test_trouble.py",
 }
 
 #: Third-party packages a source may import: module -> distribution.
