@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from censor import residual
 from censor.act import Drop
+from censor.announced import Announced
 from censor.flow import Flow
+from censor.follower import Follower
 from censor.rules import App, Ends, Policy, Rule
 
 #: Choices kept, one for each protocol and server port that occurs.
@@ -34,14 +36,17 @@ class Case:
     read: bytes of each direction's stream whose messages are judged. misses: payloads no topic
         knew. spoken: the protocol it turned out to be. said: rules whose match was an event.
     exempt: an exception holds for all of it. trigger: the last message seen, as events name it.
+    followers: what reads several payloads together, by protocol. announced: SDP spoke of it.
     """
 
     __slots__ = (
         "_named",
+        "announced",
         "doomed",
         "ends",
         "exempt",
         "flow",
+        "followers",
         "keys",
         "misses",
         "plain",
@@ -60,7 +65,8 @@ class Case:
         self.plain: tuple[Rule, ...] = ()
         self.topics: dict[App, tuple[Rule, ...]] = {}
         self.keys: tuple[residual.Key, ...] = ()
-        self.exempt = self.settled = False
+        self.exempt = self.settled = self.announced = False
+        self.followers: dict[App, Follower] | None = None
         self.doomed: tuple[Drop, str] | None = None
         self.refused: dict[bool, tuple[int, str]] = {}
         self.spoken: App | None = None
@@ -95,10 +101,22 @@ class Docket:
     Rules that ask nothing of the flow itself are chosen once for each protocol and server port.
     """
 
-    __slots__ = ("_any", "_bound", "_chosen", "_kinds", "_places", "_policy")
+    __slots__ = (
+        "_announced",
+        "_any",
+        "_bound",
+        "_chosen",
+        "_kinds",
+        "_listens",
+        "_places",
+        "_policy",
+    )
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, announced: Announced) -> None:
         self._policy = policy
+        self._announced = announced
+        media = any(rule.when.topic is App.RTP for rule in policy.rules)
+        self._listens = media and policy.readings[App.RTP].announced
         ordered = policy.exceptions + policy.rules
         self._places = {rule.id: place for place, rule in enumerate(ordered)}
         self._any = tuple(rule for rule in ordered if rule.when.anywhere)
@@ -139,7 +157,19 @@ class Docket:
                     self._chosen[place] = chosen
             case.exempt, case.plain, topics = chosen
         case.topics = dict(topics)
+        if App.RTP in topics:
+            self._listen(case, flow)
         return case
+
+    def _listen(self, case: Case, flow: Flow) -> None:
+        """Ask whether SDP spoke of a flow; what only SDP could tell is not asked again."""
+        known, now = self._announced, flow.created
+        case.announced = self._listens and (
+            known.holds((flow.client, flow.client_port), now)
+            or known.holds((flow.server, flow.server_port), now)
+        )
+        if not case.announced and not self._policy.readings[App.RTP].habit.window:
+            del case.topics[App.RTP]
 
     def _choose(self, rules: Sequence[Rule], ends: Ends) -> Chosen:
         """Sort rules by what they read; exceptions come first."""
@@ -152,6 +182,6 @@ class Docket:
                 reading.ports is None or ends.server_port in reading.ports
             ):
                 own = tuple(rule for rule in rules if rule.when.topic is app)
-                if any(not rule.allows for rule in own):
+                if any(not rule.allows for rule in own) or (app is App.SIP and self._listens):
                     topics[app] = own
         return False, plain, topics

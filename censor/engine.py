@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import inf
 from typing import Final
 
+from censor.announced import Announced
 from censor.case import Case, Docket
 from censor.decision import NOTHING, PASS, SETTLED, Decision, Release
 from censor.events import Event
@@ -42,9 +43,10 @@ class Engine:
     ) -> None:
         self.seen = seen
         self._memories = Memories(policy.limits.residual)
-        self._court = Court(policy, Luck(seed, certain=certain), self._memories)
+        announced = Announced()
+        self._court = Court(policy, Luck(seed, certain=certain), self._memories, announced)
         self._table = FlowTable(policy.limits.flows, policy.limits.idle)
-        self._docket = Docket(policy)
+        self._docket = Docket(policy, announced)
         self._cases: dict[Key, Case] = {}
         self._quick: dict[bytes, Case] = {}
         self._settled: dict[Pair, dict[Key, Case]] = {}

@@ -8,16 +8,21 @@ from censor.act import Act, Drop
 from censor.case import Case
 from censor.dissect.outcome import Incomplete
 from censor.events import Event
+from censor.follower import FOLLOWERS, glance
 from censor.packet import Packet
-from censor.reading import Found, glance, read
+from censor.reading import Found, Outcome, read
 from censor.rules import App, Message, Rule
 from censor.sentence import Court, Sentence
 from censor.wire import Protocol, TcpFlag
 
 _TCP: Final = int(Protocol.TCP)
+_UDP: Final = int(Protocol.UDP)
 _RST: Final = int(TcpFlag.RST)
 _SPACE: Final = 1 << 32
 _HALF: Final = 1 << 31
+
+#: Protocols of TCP whose answers are read too.
+_ANSWERING: Final = frozenset((App.SIP, App.STUN))
 
 Rules = tuple[Rule, ...]
 
@@ -48,7 +53,8 @@ class Hearing:
                 self._read_stream()
             else:
                 self._read_datagram()
-        if not (sentence.acted or case.exempt or self._spared) and len(self._court.memories):
+        done = sentence.acted or sentence.remembered or case.exempt or self._spared
+        if not done and len(self._court.memories):
             self._recall()
         return sentence
 
@@ -89,7 +95,7 @@ class Hearing:
             if not rule.when.matches(case.ends, message):
                 continue
             if rule.allows:
-                case.exempt = case.ends.protocol == _TCP
+                case.exempt = case.ends.protocol == _TCP or message.app in FOLLOWERS
                 self._spared = True
                 return
             if self._fire(rule, message):
@@ -98,7 +104,7 @@ class Hearing:
     def _fire(self, rule: Rule, message: Message | None) -> bool:
         """Do what a rule that matches says, with its chance; say whether it came to that."""
         fires = self._court.luck.fires(rule.chance)
-        if message is not None or rule.id not in self._case.said:
+        if (message and not message.repeated) or rule.id not in self._case.said:
             self._case.said.add(rule.id)
             self._sentence.say("matched", rule.id, {} if fires else {"fired": False})
         if fires:
@@ -109,21 +115,59 @@ class Hearing:
     # --- messages ------------------------------------------------------------------------
 
     def _read_datagram(self) -> None:
+        case = self._case
         payload = self._packet.payload
-        for app, rules in tuple(self._case.topics.items()):
-            found = read(app, payload, self._court.policy.readings[app], stream=False, whole=False)
-            if isinstance(found, Found):
-                self._case.misses = 0
-                for message in found.messages:
-                    self._hear_message(message, rules)
+        for app, rules in tuple(case.topics.items()):
+            if app in FOLLOWERS:
+                found = self._follow(app, rules)
+            else:
+                reading = self._court.policy.readings[app]
+                found = read(app, payload, reading, stream=False, whole=False)
+                if isinstance(found, Found):
+                    case.misses = 0
+                    self._take(found, rules)
+            if isinstance(found, Found) and (app is not App.FIRST or self._sentence.acted):
                 return
         self._miss()
 
+    def _follow(self, app: App, rules: Rules) -> Outcome:
+        """Show a payload to what reads several together; let that go once it has read enough."""
+        case = self._case
+        if case.followers is None:
+            case.followers = {}
+        follower = case.followers.get(app)
+        if follower is None:
+            reading = self._court.policy.readings[app]
+            follower = case.followers[app] = FOLLOWERS[app](reading, case.announced)
+        tcp = self._packet.protocol == _TCP
+        found = follower.feed(self._packet.payload, self._sentence.from_client, tcp)
+        if isinstance(found, Found):
+            self._take(found, rules)
+        if follower.finished and (app is App.FIRST or not self._sentence.acted):
+            case.topics.pop(app, None)
+            del case.followers[app]
+        return found
+
+    def _take(self, found: Found, rules: Rules) -> None:
+        """Hear what was found, and remember where it says that media will go."""
+        if found.announced:
+            for end in self._court.announced.add(found.announced, self._now):
+                self._sentence.forget_media(end, self._court.announced.limit)
+        for message in found.messages:
+            self._hear_message(message, rules)
+
     def _miss(self) -> None:
-        """Count a payload that no topic knows; after enough of them the box gives up."""
+        """Count a payload that no topic knows; after enough of them the box gives up.
+
+        What reads several payloads together has bounds of its own.
+        """
         self._case.misses += 1
         if self._case.misses >= self._court.policy.limits.give_up:
-            self._case.topics = {}
+            self._keep_only(*FOLLOWERS)
+
+    def _keep_only(self, *apps: App) -> None:
+        topics = self._case.topics
+        self._case.topics = {app: rules for app, rules in topics.items() if app in apps}
 
     def _read_stream(self) -> None:
         """Add a segment to its stream, and hear the messages that are complete now."""
@@ -132,7 +176,11 @@ class Hearing:
         if not self._may_read():
             case.topics = {}
             return
-        if not (from_client or case.spoken is App.SIP):
+        if from_client and App.FIRST in case.topics:
+            self._follow(App.FIRST, case.topics[App.FIRST])
+            if self._sentence.acted:
+                return
+        if not (from_client or case.spoken in _ANSWERING):
             if case.flow.client_stream is None:
                 self._miss()  # the server speaks first: none of our protocols begins so
             return
@@ -141,7 +189,7 @@ class Hearing:
         )
         if not stream.feed(packet.seq, packet.payload):
             if stream.overflowed and from_client:
-                case.topics = {}
+                self._keep_only(App.FIRST)
             return
         if not tcp.reassemble:
             if not self._read_message(bytes(stream.data), whole=False):
@@ -154,7 +202,7 @@ class Hearing:
                 break
             case.read[from_client] = start + length
         if stream.overflowed and from_client:
-            case.topics = {}
+            self._keep_only(App.FIRST)
 
     def _may_read(self) -> bool:
         """Say whether the box saw enough of the handshake to follow this connection."""
@@ -167,12 +215,14 @@ class Hearing:
         """Read one message of whichever protocol it is; return its length, 0 if there is none."""
         case = self._case
         for app, rules in tuple(case.topics.items()):
-            found = read(app, data, self._court.policy.readings[app], stream=True, whole=whole)
+            if app is App.FIRST:
+                continue
+            reading, later = self._court.policy.readings[app], case.spoken is app
+            found = read(app, data, reading, stream=True, whole=whole, later=later)
             if isinstance(found, Found):
                 case.spoken = app
-                case.topics = {} if found.last else {app: rules}
-                for message in found.messages:
-                    self._hear_message(message, rules)
+                self._keep_only(App.FIRST, *(() if found.last else (app,)))
+                self._take(found, rules)
                 return found.length
             if whole and not isinstance(found, Incomplete):
                 del case.topics[app]
@@ -187,7 +237,7 @@ class Hearing:
         if memory is None or (memory.residual.data_only and not packet.payload_length):
             return
         if self._case.trigger is None and packet.payload_length:
-            self._case.trigger = glance(packet.payload)
+            self._case.trigger = glance(packet.payload, packet.protocol == _UDP)
         sentence.recalled = True
         for act in memory.residual.then:
             if self._applies(act):

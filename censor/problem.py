@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from censor import action
+from censor import action, clause
 from censor import document as doc
 from censor.complaint import Path, Problem, guess
 from censor.document import PolicyDocument
 from censor.objection import objections
 from censor.quantity import RandomRange
-from censor.rules import App
+from censor.rules import topic
+from censor.wording import wordings
 
 
 def problems(document: object) -> list[Problem]:
@@ -111,19 +112,26 @@ _PLAIN: Final = {
 _WHOLE: Final = frozenset({*_PLAIN, "literal_error"})
 
 _MODELS: Final[Mapping[str, type[BaseModel]]] = {
-    "tcp": doc.TcpBehaviour,
-    "dns": doc.DnsBehaviour,
-    "http": doc.HttpBehaviour,
-    "tls": doc.TlsBehaviour,
-    "sip": doc.SipBehaviour,
+    "tcp": clause.TcpBehaviour,
+    "dns": clause.DnsBehaviour,
+    "http": clause.HttpBehaviour,
+    "tls": clause.TlsBehaviour,
+    "quic": clause.QuicBehaviour,
+    "dtls": clause.DtlsBehaviour,
+    "sip": clause.SipBehaviour,
+    "stun": clause.StunBehaviour,
+    "rtp": clause.RtpBehaviour,
+    "first": clause.FirstBehaviour,
     "limits": doc.LimitsDocument,
-    "when": doc.When,
-    "not": doc.When,
+    "when": clause.When,
+    "not": clause.When,
     "residual": action.Residual,
-    "dns.name": doc.Names,
-    "http.host": doc.Names,
-    "tls.sni": doc.Names,
-    "sip.host": doc.Names,
+    **dict.fromkeys(
+        ("dns.name", "http.host", "tls.sni", "quic.sni", "dtls.sni", "sip.host"), clause.Names
+    ),
+    **dict.fromkeys(("http.path", "http.query", "http.keyword", "http.header"), clause.Texts),
+    **dict.fromkeys(("client.address", "server.address"), clause.ListFile),
+    **dict.fromkeys(("exact", "prefix", "suffix", "substring", "regex"), clause.ListFile),
 }
 _ACTS: Final[Mapping[str, type[BaseModel]]] = {
     "allow": action.Allow,
@@ -176,6 +184,7 @@ def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:
             yield Problem(
                 (*path, "when"), told, "one protocol a rule", "write one rule for each of them"
             )
+        yield from wordings(rule.get("when"), (*path, "when"))
         then = rule.get("then")
         acts = then if isinstance(then, list) else [then]
         for place, act in enumerate(acts):
@@ -189,5 +198,5 @@ def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:
 def _topics(when: object) -> set[str]:
     if not isinstance(when, Mapping):
         return set()
-    own = {str(key).partition(".")[0] for key in when} & {app.value for app in App}
+    own = {found.value for key in when if (found := topic(str(key))) is not None}
     return own | _topics(when.get("not"))

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from censor.dissect import dns, http, sip, tls
+from censor.dissect import dns, http, sdp, sip, stun, tls
+from censor.dissect.head import split_host
 from censor.dissect.outcome import Foreign, Incomplete
-from censor.rules import App, Message, Reading
+from censor.rules import App, HttpHabit, Message, Reading
+from censor.sight import METHODS
 
 _QTYPES: Final = {
     1: "A",
@@ -29,21 +31,27 @@ _QTYPES: Final = {
 @dataclass(frozen=True, slots=True)
 class Found:
     """A message of a protocol: what rules can see of it (None: nothing, as in a response), and
-    how many bytes it took; `last` says that nothing after it in its stream is read."""
+    how many bytes it took; `last` says that nothing after it in its stream is read, `announced`
+    where it says that media will go."""
 
     messages: tuple[Message, ...]
     length: int
     last: bool = False
+    announced: tuple[sdp.Endpoint, ...] = ()
 
 
 Outcome = Found | Incomplete | Foreign
 _FOREIGN: Final = Foreign("another protocol")
+_METHODS: Final = {number: name for name, number in METHODS.items()}
 
 
-def read(app: App, data: bytes, reading: Reading, *, stream: bool, whole: bool) -> Outcome:
+def read(
+    app: App, data: bytes, reading: Reading, *, stream: bool, whole: bool, later: bool = False
+) -> Outcome:
     """Read the first message of a datagram, or of a stream as far as it is there.
 
-    `whole`: the box waits for the rest of a message; without it what is here must do.
+    `whole`: the box waits for the rest of a message; without it what is here must do. `later`: the
+    stream had messages of this protocol before.
     """
     if app is App.DNS:
         return _dns(data, reading, stream)
@@ -51,6 +59,8 @@ def read(app: App, data: bytes, reading: Reading, *, stream: bool, whole: bool) 
         return _tls(data, reading, whole)
     if app is App.HTTP:
         return _http(data, reading, whole)
+    if app is App.STUN:
+        return _stun(data, stream, later)
     return _sip(data, stream, whole)
 
 
@@ -95,24 +105,54 @@ def _tls(data: bytes, reading: Reading, whole: bool) -> Outcome:
         return seen
     if seen.records > 1 and not reading.records:
         return Found((), seen.length, last=True)
-    name = _plain(seen.server_name)
-    trigger: Mapping[str, str | None] = {"tls.sni": name}
-    return Found((Message(App.TLS, name, trigger=trigger),), seen.length, last=True)
+    return Found((hello_trigger(App.TLS, seen),), seen.length, last=True)
+
+
+def hello_trigger(app: App, hello: tls.ClientHello) -> Message:
+    """Return what rules can see of a ClientHello, whichever protocol carried it."""
+    name = _plain(hello.server_name)
+    return Message(app, name, trigger={f"{app}.sni": name}, seen=hello)
 
 
 def _http(data: bytes, reading: Reading, whole: bool) -> Outcome:
     seen = http.dissect(data, partial=not whole)
     if not isinstance(seen, http.Request):
         return seen
-    name = _plain(seen.host)
+    habit: HttpHabit | None = reading.habit
     body = seen.header("content-length") or "0"
     unread = seen.header("transfer-encoding") is not None or not body.isdecimal()
     length = seen.header_end + (int(body[:10]) if not unread else 0)
-    return Found(
-        (Message(App.HTTP, name, seen.method, trigger={"http.host": name}),),
-        length,
-        last=unread or not reading.later,
-    )
+    last = unread or not reading.later
+    name = seen.host
+    if habit is not None:
+        head = data[: seen.header_end]
+        if not habit.lf_only and head.count(b"\n") != head.count(b"\r\n"):
+            return Found((), length, last=last)
+        name = _host(seen, head, habit)
+    name = _plain(name)
+    message = Message(App.HTTP, name, seen.method, trigger={"http.host": name}, seen=seen)
+    return Found((message,), length, last=last)
+
+
+def _host(seen: http.Request, head: bytes, habit: HttpHabit) -> str | None:
+    """Return whom a request is for, to a box that may be pickier than servers are."""
+    hosts = seen.hosts
+    if not habit.any_spelling:
+        spelled = b"\nHost: " in head
+        hosts = tuple(value for name, value in seen.headers if name == "Host" and spelled)
+    absolute = "://" in seen.target or seen.method == "CONNECT"
+    if absolute and not (habit.header_first and hosts):
+        return seen.host
+    return split_host(hosts[-1 if habit.last_host else 0])[0] if hosts else None
+
+
+def _stun(data: bytes, stream: bool, later: bool) -> Outcome:
+    seen = stun.dissect(data, tcp=stream, later=later)
+    if isinstance(seen, Incomplete | Foreign):
+        return seen
+    method = -1 if isinstance(seen, stun.ChannelData) else seen.method
+    trigger = {"stun.method": _METHODS.get(method, method)}
+    return Found((Message(App.STUN, None, trigger=trigger, seen=seen),), seen.length)
 
 
 def _sip(data: bytes, stream: bool, whole: bool) -> Outcome:
@@ -120,11 +160,13 @@ def _sip(data: bytes, stream: bool, whole: bool) -> Outcome:
     if isinstance(seen, Incomplete | Foreign):
         return seen
     length = seen.body + (seen.content_length or 0) if stream else len(data)
+    announced = sdp.dissect(data[seen.body : length])
     if isinstance(seen, sip.Response):
-        return Found((), length)
+        return Found((), length, announced=announced)
     host = _plain(seen.uri.host)
     trigger = {"sip.method": seen.method, "sip.host": host}
-    return Found((Message(App.SIP, host, seen.method, trigger=trigger),), length)
+    message = Message(App.SIP, host, seen.method, trigger=trigger, seen=seen)
+    return Found((message,), length, announced=announced)
 
 
 def glance(data: bytes) -> Mapping[str, object] | None:

@@ -9,9 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from censor.act import Act
+from censor.lexicon import Names, Texts
+from censor.sight import SIGHTS
+
+__all__ = [
+    "App", "Condition", "Ends", "HttpHabit", "Limits", "Message", "Names", "Policy", "Prefixes",
+    "Reading", "Rule", "Tcp", "Texts", "When", "topic",
+]  # fmt: skip
 
 
 class App(StrEnum):
@@ -21,15 +28,30 @@ class App(StrEnum):
     HTTP = "http"
     TLS = "tls"
     SIP = "sip"
+    QUIC = "quic"
+    DTLS = "dtls"
+    STUN = "stun"
+    RTP = "rtp"
+    FIRST = "first"
+
+
+_TOPICS: Final = {**{app.value: app for app in App}, "rtcp": App.RTP}
+
+
+def topic(key: str) -> App | None:
+    """Return the protocol that a key of a `when` reads; None if it reads none."""
+    return _TOPICS.get(key.partition(".")[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """What rules can see of one message; `name` is lower case and without a final dot.
 
-    `name` is the name asked for (DNS), the Host (HTTP), the server name (TLS) or the request
-    URI's host (SIP); None where the message has none. `raw` is the message as it came, and
-    `question_end` where a DNS message's questions end in it.
+    `name` is the name asked for (DNS), the Host (HTTP), the server name (TLS, QUIC, DTLS) or the
+    request URI's host (SIP); None where the message has none. `raw` is the message as it came, and
+    `question_end` where a DNS message's questions end in it. `seen` is what the dissector made of
+    it, for `censor.sight`. `lacks`: keys that only a later message will answer. `repeated`: more
+    of what a flow was recognised by before, as each packet of a call's media is.
     """
 
     app: App
@@ -39,34 +61,42 @@ class Message:
     trigger: Mapping[str, Any] = field(default_factory=dict)
     raw: bytes = b""
     question_end: int = 0
+    seen: Any = None
+    lacks: frozenset[str] = frozenset()
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """A set of names: whole, with everything under them, or by a part.
+class Condition:
+    """A condition on a part of a message, by its key.
 
-    Whole and suffix lookups cost one hash a label however many names there are; `substring` is
-    scanned, for censors that are documented to do so.
+    It holds if the part is in the list (one of its members, where the part is a list too), if it
+    is a name or text that is meant, or if it is as a truth value says. `http.header` has the
+    `header`'s lower-case name too, and holds if any header of that name is meant.
     """
 
-    exact: frozenset[str] = frozenset()
-    suffix: frozenset[str] = frozenset()
-    substring: tuple[str, ...] = ()
+    key: str
+    want: Names | Texts | frozenset[Any] | bool
+    header: str = ""
 
-    def find(self, name: str) -> bool:
-        """Say whether `name` (lower case, no final dot) is in the set."""
-        if name in self.exact:
-            return True
-        suffix = self.suffix
-        if suffix:
-            if name in suffix:
-                return True
-            at = name.find(".")
-            while at >= 0:
-                if name[at + 1 :] in suffix:
-                    return True
-                at = name.find(".", at + 1)
-        return any(part in name for part in self.substring)
+    def holds(self, message: Message) -> bool:
+        """Say whether it holds for a message of its protocol."""
+        want = self.want
+        if self.header:
+            return any(
+                want is True or (isinstance(want, Texts) and want.find(value.encode("latin-1")))
+                for name, value in message.seen.headers
+                if name.lower() == self.header
+            )
+        part = SIGHTS[self.key](message.seen, message.name)
+        if isinstance(want, bool):
+            return bool(part) is want
+        if part is None:
+            return False
+        if isinstance(want, frozenset):
+            return any(one in want for one in part) if isinstance(part, tuple) else part in want
+        found: bool = want.find(part)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +147,26 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """The conditions of a rule, joined by "and"; None asks nothing."""
+    """The conditions of a rule, joined by "and"; None asks nothing.
+
+    `client_above`: the client's port must be above the server's. `asks`: the keys, of the negated
+    part too, that are about messages.
+    """
 
     client: Prefixes | None = None
     server: Prefixes | None = None
     client_ports: frozenset[int] | None = None
     server_ports: frozenset[int] | None = None
+    client_above: bool = False
     protocols: frozenset[int] | None = None
     inside: bool | None = None
     app: App | None = None
     name: Names | None = None
     methods: frozenset[str] | None = None
     qtypes: frozenset[int] | None = None
+    more: tuple[Condition, ...] = ()
     negated: When | None = None
+    asks: frozenset[str] = frozenset()
 
     @property
     def anywhere(self) -> bool:
@@ -138,6 +175,7 @@ class When:
         return (
             self.inside is None
             and self.negated is None
+            and not self.client_above
             and not any(one is not None for one in asked)
         )
 
@@ -153,6 +191,7 @@ class When:
             and (self.inside is None or ends.inside is self.inside)
             and (self.server_ports is None or ends.server_port in self.server_ports)
             and (self.client_ports is None or ends.client_port in self.client_ports)
+            and (not self.client_above or ends.client_port > ends.server_port)
             and (self.server is None or self.server.find(ends.server))
             and (self.client is None or self.client.find(ends.client))
         )
@@ -169,6 +208,7 @@ class When:
         return (
             self.ends(ends)
             and (self.app is None or (message is not None and self._reads(message)))
+            and not (message is not None and message.lacks and message.lacks & self.asks)
             and (self.negated is None or not self.negated.matches(ends, message))
         )
 
@@ -178,6 +218,7 @@ class When:
             and (self.methods is None or message.method in self.methods)
             and (self.qtypes is None or message.qtype in self.qtypes)
             and (self.name is None or (message.name is not None and self.name.find(message.name)))
+            and (not self.more or all(one.holds(message) for one in self.more))
         )
 
 
@@ -202,6 +243,8 @@ class Reading:
 
     `ports` None is every server port; `protocols` are transports; `later` says that requests
     after a connection's first are read too; `records` that a ClientHello may span TLS records.
+    `habit` is a protocol's own way of being read, `announced` that media flows are known from SDP,
+    `payloads` how many of a client's first ones are judged.
     """
 
     ports: frozenset[int] | None
@@ -209,6 +252,21 @@ class Reading:
     later: bool = True
     records: bool = True
     questions: bool = False
+    habit: Any = None
+    announced: bool = False
+    payloads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HttpHabit:
+    """How the box reads a request: which Host of several, and whether that or an absolute target
+    counts; whether lines may end in LF alone, and whether Host may be spelled in any way but
+    "Host: " (servers do all of that)."""
+
+    last_host: bool = False
+    header_first: bool = False
+    lf_only: bool = True
+    any_spelling: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final, assert_never
 
 from censor.act import Act, BlockPage, DnsAnswer, Drop, Reset, Residual, Toward
+from censor.announced import Announced
 from censor.case import Case
 from censor.decision import PASS, SETTLED, Decision, Injection, Verdict
 from censor.events import EngineWord, Event
@@ -38,6 +40,7 @@ class Court:
     policy: Policy
     luck: Luck
     memories: Memories
+    announced: Announced
 
 
 class Sentence:
@@ -95,6 +98,13 @@ class Sentence:
         self.events.append(
             Event(self._now, word, self._n, case.named(), rule, case.trigger, dict(more))
         )
+
+    def forget_media(self, end: tuple[bytes, int], limit: int) -> None:
+        """Say that an announcement of media had to go for a newer one."""
+        address, port = end
+        named = {"address": str(ip_address(address)), "port": port}
+        detail = {"what": "media", "end": named, "limit": limit}
+        self.events.append(Event(self._now, "evicted", self._n, detail=detail))
 
     def drop(self, rule: str) -> None:
         """Drop the packet, once."""

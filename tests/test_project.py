@@ -47,6 +47,7 @@ UNMIRRORED = {
     "censor/act.py": _DATA + "tests/censor/test_response.py",
     "censor/action.py": "declares keys, each tried by tests/censor/test_policy.py",
     "censor/complaint.py": _DATA + "tests/censor/test_problem.py",
+    "censor/clause.py": "declares keys, each tried by tests/censor/test_meaning.py",
     "censor/document.py": "declares keys, each tried by tests/censor/test_policy.py",
     "censor/drivers/conntrack.py": _KERNEL + "tests/live/test_censor_queue.py",
     "censor/drivers/queue.py": _KERNEL + "tests/live/test_censor_queue.py",

@@ -41,7 +41,7 @@ _Loader.add_implicit_resolver(
 
 
 def read(path: Path) -> Any:
-    """Return what a file says, unchecked.
+    """Return what a file says, unchecked; paths of lists in it begin with its own folder.
 
     Raises: MachineError if it cannot be read, PolicyError if it is not YAML or JSON.
     """
@@ -52,6 +52,19 @@ def read(path: Path) -> Any:
     except UnicodeDecodeError as fault:
         raise PolicyError(f"{path}: {fault}, expected UTF-8") from fault
     try:
-        return json.loads(text) if path.suffix == ".json" else yaml.load(text, _Loader)
+        said = json.loads(text) if path.suffix == ".json" else yaml.load(text, _Loader)
+        return located(said, path.parent)
     except (ValueError, yaml.YAMLError, RecursionError) as fault:
         raise PolicyError(f"{path}: {' '.join(str(fault).split())}") from fault
+
+
+def located(said: Any, folder: Path) -> Any:
+    """Return a document with the paths of its lists made whole, as seen from a folder."""
+    if isinstance(said, dict):
+        return {
+            key: str(folder.absolute() / value)
+            if key == "file" and isinstance(value, str)
+            else located(value, folder)
+            for key, value in said.items()
+        }
+    return [located(one, folder) for one in said] if isinstance(said, list) else said

@@ -8,16 +8,25 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel
 
-from censor import action, document, events, quantity
+from censor import action, clause, document, events, quantity
 from censor.policy import load
 
 MANUAL = Path(__file__).parents[2].joinpath("docs", "censor.md").read_text("utf-8")
 
 
+#: Behaviours, and what they say, as the manual writes their keys.
+BEHAVIOURS = {
+    name.removesuffix("Behaviour").lower(): model
+    for name, model in vars(clause).items()
+    if name.endswith("Behaviour")
+}
+PARTS = (*BEHAVIOURS, "limits")
+
+
 def models() -> list[type[BaseModel]]:
     return [
         one
-        for room in (document, action, quantity)
+        for room in (document, clause, action, quantity)
         for one in vars(room).values()
         if isinstance(one, type) and issubclass(one, quantity.Model)
     ]
@@ -28,7 +37,7 @@ def test_every_key_of_a_policy_is_explained() -> None:
     keys = {field.alias or name for one in models() for name, field in one.model_fields.items()}
     assert len(keys) > 50
     assert {key for key in keys if key not in words and f"tcp.{key}" not in words
-            and not any(f"{p}.{key}" in words for p in ("dns", "http", "tls", "sip", "limits"))
+            and not any(f"{p}.{key}" in words for p in PARTS)
             } == set()  # fmt: skip
 
 
@@ -39,7 +48,7 @@ def test_every_event_is_explained() -> None:
 
 
 def test_defaults_are_as_stated() -> None:
-    for prefix, model in (("tcp", document.TcpBehaviour), ("limits", document.LimitsDocument)):
+    for prefix, model in (("tcp", clause.TcpBehaviour), ("limits", document.LimitsDocument)):
         for name, field in model.model_fields.items():
             (row,) = re.findall(rf"^\| `{prefix}\.{name}` \| `?(.*?)`? \|", MANUAL, re.MULTILINE)
             assert row.removesuffix(" s") in (str(field.default).lower(), f"{field.default:g}"

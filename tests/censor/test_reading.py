@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from censor.dissect.outcome import Foreign, Incomplete
 from censor.reading import Found, glance, read
-from censor.rules import App, Reading
+from censor.rules import App, HttpHabit, Reading
 
 PLAIN = Reading(None, frozenset({6, 17}))
 
@@ -30,7 +30,12 @@ def samples(query: Any, get: Any, hello: Any, invite: Any) -> dict[App, bytes]:
     }
 
 
-@pytest.mark.parametrize("app", list(App))
+#: What `read` reads; the others want several payloads: tests/censor/test_follower.py.
+NAMED = [App.DNS, App.HTTP, App.TLS, App.SIP]
+READ = [*NAMED, App.STUN]
+
+
+@pytest.mark.parametrize("app", NAMED)
 def test_a_stream_is_read_once_it_is_whole(app: App, samples: dict[App, bytes]) -> None:
     data = samples[app]
     for size in range(len(data)):
@@ -49,7 +54,7 @@ def test_protocols_are_told_apart(app: App, samples: dict[App, bytes]) -> None:
         assert isinstance(one(app, data), Found) is (other is app)
 
 
-@pytest.mark.parametrize("app", list(App))
+@pytest.mark.parametrize("app", READ)
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("whole", [True, False])
 @given(data=st.binary(max_size=80))
@@ -70,6 +75,49 @@ def test_bodies_are_stepped_over(get: Any) -> None:
     unread = read(App.HTTP, chunked, later, stream=True, whole=True)
     assert isinstance(unread, Found)
     assert unread.last
+
+
+def host(head: str, habit: HttpHabit) -> Any:
+    reading = Reading(None, frozenset({6}), habit=habit)
+    found = read(App.HTTP, head.encode(), reading, stream=True, whole=True)
+    assert isinstance(found, Found)
+    return found.messages[0].name if found.messages else "unseen"
+
+
+DOUBLED = "GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n"
+ABSOLUTE = "GET http://a.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n"
+CONNECT = "CONNECT a.example:443 HTTP/1.1\r\nHost: b.example\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "habit", "seen"),
+    [
+        (DOUBLED, HttpHabit(), "a.example"),
+        (DOUBLED, HttpHabit(last_host=True), "b.example"),
+        (ABSOLUTE, HttpHabit(), "a.example"),
+        (ABSOLUTE, HttpHabit(header_first=True), "b.example"),
+        (CONNECT, HttpHabit(), "a.example"),
+        (CONNECT, HttpHabit(header_first=True), "b.example"),
+        (ABSOLUTE.replace("Host: b.example\r\n", ""), HttpHabit(header_first=True), "a.example"),
+        ("GET / HTTP/1.1\nHost: a.example\n\n", HttpHabit(), "a.example"),
+        ("GET / HTTP/1.1\nHost: a.example\n\n", HttpHabit(lf_only=False), "unseen"),
+        ("GET / HTTP/1.1\r\nhOSt:  a.example\r\n\r\n", HttpHabit(), "a.example"),
+        ("GET / HTTP/1.1\r\nhOSt: a.example\r\n\r\n", HttpHabit(any_spelling=False), None),
+        ("GET / HTTP/1.1\r\nHost:a.example\r\n\r\n", HttpHabit(any_spelling=False), None),
+        ("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", HttpHabit(any_spelling=False), "a.example"),
+    ],
+)  # fmt: skip
+def test_pickier_than_servers(head: str, habit: HttpHabit, seen: str | None) -> None:
+    assert host(head, habit) == seen
+
+
+def test_where_media_will_go_is_told_by_both_ends() -> None:
+    body = b"v=0\r\nc=IN IP4 24.48.0.2\r\nm=audio 6000 RTP/AVP 0\r\n"
+    for start in (b"INVITE sip:b@x.example SIP/2.0", b"SIP/2.0 200 OK"):
+        head = start + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+        for stream in (True, False):
+            found = one(App.SIP, head + body, stream=stream)
+            assert found.announced == ((bytes([24, 48, 0, 2]), 6000),)
 
 
 def test_responses_say_nothing(query: Any) -> None:

@@ -1,0 +1,72 @@
+"""Lists in files: what is an entry, and what is wrong with one that cannot be read."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from censor import listing
+from censor.listing import ListError, prefix, prefixes, read
+
+
+def test_entries_and_what_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_text("# names\r\na.example\r\n\n  b.example  # why\nc#d\n#\n\u00e9.example")
+    assert read(str(path)) == ["a.example", "b.example", "c#d", "\u00e9.example"]
+
+
+def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ListError, match="No such file"):
+        read(str(tmp_path / "none"))
+    path = tmp_path / "binary"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ListError, match="expected UTF-8"):
+        read(str(path))
+    monkeypatch.setattr(listing, "LIMIT", 1)
+    with pytest.raises(ListError, match="more than 1 bytes"):
+        read(str(path))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 32))
+def test_prefixes_are_read_as_the_standard_library_does(value: int, bits: int) -> None:
+    net = ip_network((value, bits), strict=False)
+    assert prefix(str(net)) == (net.network_address.packed, bits)
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [
+        ("1.2.3.4", (b"\1\2\3\4", 32)),
+        ("::1", (bytes(15) + b"\1", 128)),
+        ("2600::/16", (b"\x26" + bytes(15), 16)),
+    ],
+)
+def test_addresses_are_prefixes_too(text: str, raw: object) -> None:
+    assert prefix(text) == raw
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1.2.3",
+        "1.2.3.4/",
+        "1.2.3.4/33",
+        "1.2.3.4/8",
+        "1.2.3.4/-1",
+        "::1/0",
+        "x",
+        "1.2.3.4/\u0663",
+    ],
+)
+def test_no_prefixes(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"address|length|host bits"):
+        prefix(text)
+    path = tmp_path / "list"
+    path.write_text(f"1.2.3.4\n{text}x\n")
+    with pytest.raises(ListError, match="is no address or prefix"):
+        list(prefixes(str(path)))
