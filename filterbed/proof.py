@@ -193,12 +193,13 @@ def duration(value: object) -> float:
 
 
 def _uncertain(doors: Iterable[Door]) -> frozenset[tuple[str, str]]:
-    """Return (box, rule) of every rule that leaves it to chance whether it acts."""
+    """Return (box, rule) of every rule that leaves it to chance, or to a race, whether it acts."""
+    policies = [(door.box, json.loads(door.policy.read_text("utf-8"))) for door in doors]
     return frozenset(
-        (door.box, str(rule.get("id")))
-        for door in doors
-        for rule in json.loads(door.policy.read_text("utf-8")).get("rules") or ()
-        if rule.get("chance", 1) != 1
+        (box, str(rule.get("id")))
+        for box, policy in policies
+        for rule in policy.get("rules") or ()
+        if rule.get("chance", 1) != 1 or policy.get("race") == "may-lose"
     )
 
 
@@ -281,8 +282,8 @@ def _block_problem(
     sure = [act for act in alone if (act.box, str(act.event.get("rule"))) not in uncertain]
     if alone and not sure:
         return (
-            f"is declared {told}, but only by chance ({alone[0]}): write decided-by: log, and the "
-            "box's own log says what was true"
+            f"is declared {told}, but only by chance or if it wins its race ({alone[0]}): write "
+            "decided-by: log, and the box's own log says what was true"
         )
     if sure and not consistent(truth.label, [act.event for act in sure]):
         seen_as = sorted({node for act in sure for node in effects(act.event)})

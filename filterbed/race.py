@@ -4,8 +4,9 @@ A censor beside the path forges late; if the machine hiccups, the server's own b
 is left alone, and a truth that says "blocked" is wrong. The capture on the inner side of the box
 tells: between the packet that drew the forgery and the forgery itself, nothing that carries data
 may have come from the server in that flow.
-Limits:  what is dropped or rewritten in the path has no race; scenarios that expect to lose some
-         leave the decision to the log.
+Where a policy says `race: may-lose` a forgery that came second hit nobody; elsewhere it makes the
+run invalid.
+Limits:  what is dropped or rewritten in the path has no race.
 """
 
 from __future__ import annotations
@@ -30,10 +31,22 @@ class _Seen(NamedTuple):
     data: bytes
 
 
-def lost(
-    box: str, inner: Sequence[Path], door: Path, events: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """Return a sentence for every forgery that the server's own data beat.
+class Loss(NamedTuple):
+    """A forgery that came second: its event, and by how many seconds."""
+
+    event: Mapping[str, Any]
+    seconds: float
+
+    def __str__(self) -> str:
+        flow = flow_of_event(self.event["flow"])
+        return (
+            f"the server's own data came {self.seconds * 1e3:.1f} ms before what rule "
+            f"{self.event.get('rule')} forged, in {flow_text(flow) if flow else 'no flow'}"
+        )
+
+
+def losses(inner: Sequence[Path], door: Path, events: Sequence[Mapping[str, Any]]) -> list[Loss]:
+    """Return every forgery toward a client that the server's own data beat.
 
     What a censor forges later in a connection that it has ended, or in answer to the server's
     data, races nobody.
@@ -56,7 +69,7 @@ def lost(
     wanted = {flow for event in forged if (flow := flow_of_event(event["flow"])) is not None}
     wire = _wire(inner, wanted)
     drawn_by = _senders(door)
-    problems = []
+    found = []
     reset: set[Flow] = set()
     for event in forged:
         flow = flow_of_event(event["flow"])
@@ -69,11 +82,8 @@ def lost(
         since = begun + round(float(event["t"]) * 1e9) - SLACK
         late = _beaten(wire.get(flow, []), event, since)
         if late is not None:
-            problems.append(
-                f"race: box {box}: the server's own data came {late * 1e3:.1f} ms before what "
-                f"rule {event.get('rule')} forged, in {flow_text(flow)}"
-            )
-    return problems
+            found.append(Loss(event, late))
+    return found
 
 
 def _senders(door: Path) -> dict[int, bytes]:

@@ -67,6 +67,8 @@ def _policy(
             where = (*at, "without", index)
             expected, hint = f"a rule's id: {either(ids)}", nearest(left_out, ids)
             problems.append(places.problem(where, expected, found=show(left_out), hint=hint))
+    if any(rule.get("race") == "may-lose" for rule in rules):
+        own["race"] = "may-lose"  # the judge must know: there a forgery that came second hit nobody
     for index, rule in enumerate(rules):
         where = (*at, "rules", index)
         problems += _about(document, entry.rules[index], where, places)

@@ -284,6 +284,8 @@ def test_what_is_left_to_chance_is_left_to_the_log(tmp_path: Path) -> None:
     (problem,) = proven(tmp_path, question(), control(), policy)
     assert "facebook from bj is declared blocked" in problem
     assert "but only by chance" in problem
+    racing = {**POLICY, "race": "may-lose"}
+    assert len(proven(tmp_path, question(), control(), racing)) == 2  # facebook and banned
     by_log = question({**TRUTHS, "facebook": Truth(POISONED, OK, by_log=True)})
     assert proven(tmp_path, by_log, control(), policy) == []
 
