@@ -16,11 +16,15 @@ class Toward(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A header field to fill in: from `low` to `high`, or as in the packet that triggered."""
+    """A header field to fill in: drawn from `low` to `high`; or as in the packet that triggered,
+    plus `shift`; or, with a `step`, the next of a cycle that the box keeps under `name`."""
 
     low: int
     high: int
     mirror: bool = False
+    shift: int = 0
+    step: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,19 @@ class Header:
     ttl: Number
     ip_id: Number
     df: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What all acts share.
+
+    `name` is their own in the policy; `chance`, drawn once a flow, is that of this act after its
+    rule's came true; `residual` is what it leaves behind.
+    """
+
+    name: str = ""
+    chance: float = 1.0
+    residual: Residual | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +66,21 @@ class Residual:
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Deed):
     """Drop what matched, or (`flow`) everything of its flow from now on; only packets on their
     way to `toward`."""
 
     flow: bool
     toward: Toward
-    residual: Residual | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Reset:
-    """Tell one or both ends that the other has given up: `count` RST segments each.
+class Reset(Deed):
+    """Tell one or both ends that the other is done: `count` segments each, RST or FIN by `flags`.
 
-    Segment i has the sequence number the receiver expects plus `offsets[i % len(offsets)]`.
-    `drop` also drops the packet that triggered (in-path only).
+    Segment i has the sequence number the receiver expects plus `offsets[i % len(offsets)]`;
+    `own_number` counts from the trigger's own number instead, for its receiver. `drop` also drops
+    the packet that triggered (in-path only).
     """
 
     toward: Toward
@@ -73,16 +90,19 @@ class Reset:
     window: Number
     header: Header
     drop: bool
-    residual: Residual | None = None
+    payload: bytes = b""
+    own_number: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class DnsAnswer:
+class DnsAnswer(Deed):
     """Answer a DNS query in the server's name.
 
-    `v4` and `v6` are raw addresses; `pick` says how many of the wanted family (None: all).
+    `v4` and `v6` are raw addresses; `pick` says how many of the wanted family (None: all), in
+    turn if `in_turn`. `cname`: a name in wire format, of which the addresses then are.
     `otherwise`, where there are none of it: "empty" (NODATA), "nothing", or "a" (an A record
-    whatever was asked). `over_tcp`: "nothing", "reset" or "answer".
+    whatever was asked). `over_tcp`: "nothing", "reset" or "answer". `moment`: "before" the real
+    answer, "with" it, "after" it, or "instead" of it, in its very packet.
     """
 
     rcode: int
@@ -96,15 +116,17 @@ class DnsAnswer:
     over_tcp: str
     header: Header
     drop: bool
-    residual: Residual | None = None
+    in_turn: bool = False
+    cname: bytes | None = None
+    moment: str = "before"
 
 
 @dataclass(frozen=True, slots=True)
-class BlockPage:
+class BlockPage(Deed):
     """Answer an HTTP request in the server's name and end the connection.
 
-    `ending` is "fin" or "reset", what the client gets after the page; `reset_server` tells the
-    server to give up.
+    `ending` is "fin", "reset" or "fin-reset", what the client gets after the page, a RST with
+    `reset_flags`; `reset_server` tells the server to give up.
     """
 
     response: bytes
@@ -112,7 +134,102 @@ class BlockPage:
     reset_server: bool
     header: Header
     drop: bool
-    residual: Residual | None = None
+    reset_flags: int = 0x14
 
 
-Act = Drop | Reset | DnsAnswer | BlockPage
+@dataclass(frozen=True, slots=True)
+class Burden(Deed):
+    """What a flow bears from now on, for `lasting` seconds (None: to its end): only packets on
+    their way to `toward`."""
+
+    toward: Toward
+    lasting: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Police(Burden):
+    """Drop what comes faster than `rate` (bytes of IP a second), a `burst` (bytes) aside.
+
+    `per`: whose bytes are counted together, each direction by itself: "flow", "pair" or "rule".
+    """
+
+    rate: float
+    burst: float
+    per: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shape(Burden):
+    """Hold back what comes faster than `rate`; drop what would wait longer than `queue` seconds."""
+
+    rate: float
+    burst: float
+    queue: float
+    per: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delay(Burden):
+    """Hold every packet for `seconds`, and up to `jitter` more; no packet overtakes another."""
+
+    seconds: float
+    jitter: float
+
+
+@dataclass(frozen=True, slots=True)
+class Thin(Burden):
+    """Drop every packet with a chance of `loss`."""
+
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cut(Burden):
+    """Let so many packets or bytes of payload pass, or so many seconds; from then on none.
+
+    Whichever comes first; None asks nothing. Counted are packets on their way to `counting`, those
+    with payload only if `data_only`. `lasting` is how long it stays cut.
+    """
+
+    packets: Number | None
+    size: int | None
+    seconds: float | None
+    counting: Toward
+    data_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteReset(Burden):
+    """Make a RST of every TCP segment in its own packet: `flags` replaced, payload cut off."""
+
+    flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteHeader(Burden):
+    """Set header fields (None: leave it), and spoil the payload or the transport's checksum.
+
+    Checksums are right again unless `bad_checksum`.
+    """
+
+    ttl: Number | None
+    ip_id: Number | None
+    window: Number | None
+    flags: int | None
+    spoil: bool
+    bad_checksum: bool
+
+
+Act = (
+    Drop
+    | Reset
+    | DnsAnswer
+    | BlockPage
+    | Police
+    | Shape
+    | Delay
+    | Thin
+    | Cut
+    | RewriteReset
+    | RewriteHeader
+)

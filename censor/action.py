@@ -3,14 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
-from censor.quantity import Address, Duration, Flags, Id, Model, RandomRange, Ttl, Window
+from censor.profile import PROFILES
+from censor.quantity import (
+    Address,
+    Duration,
+    Flags,
+    Id,
+    Model,
+    Octets,
+    RandomRange,
+    Rate,
+    Size,
+    Ttl,
+    Window,
+)
 
 Key = Literal["3-tuple", "4-tuple", "pair"]
 End = Literal["client", "server", "both"]
+
+
+def filled(act: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an act's keys with those that its profile gives and it does not say itself."""
+    known = PROFILES.get(str(act.get("profile")))
+    if known is None or known.act != (act.get("inject") or act.get("rewrite")):
+        return act
+    return {**known.keys, **act}
+
+
+def _profile(value: object) -> object:
+    if value not in PROFILES:
+        raise ValueError(f"a profile: {', '.join(PROFILES)}")
+    return value
+
+
+ProfileName = Annotated[
+    str, BeforeValidator(_profile), WithJsonSchema({"enum": sorted(PROFILES), "type": "string"})
+]
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list) or value is None else [value]
 
 
 class Residual(Model):
@@ -20,7 +64,11 @@ class Residual(Model):
     seconds: Duration
     renew: bool = False
     on: Literal["data", "any"] = "data"
-    then: Drop | Reset | None = None
+    then: Annotated[
+        list[Annotated[Drop | Reset, Field(union_mode="smart")]] | None,
+        BeforeValidator(_listed),
+        Field(min_length=1, max_length=16),
+    ] = None
 
 
 class Allow(Model):
@@ -29,47 +77,80 @@ class Allow(Model):
     allow: Literal[True]
 
 
-class Drop(Model):
+class Deed(Model):
+    """What all acts may carry: a chance of their own, once a flow; a memory."""
+
+    chance: Annotated[float, Field(gt=0, le=1)] = 1.0
+    residual: Residual | None = None
+
+
+class Drop(Deed):
     """Drop the packet that matched, or its whole flow from then on (in-path only)."""
 
     drop: Literal["packet", "flow"]
     toward: End = "both"
-    residual: Residual | None = None
 
 
-class Forgery(Model):
+class Forgery(Deed):
     """How forged packets look, and what happens to the packet that triggered them."""
 
+    profile: ProfileName | None = None
     ttl: Ttl = 64
     ip_id: Id = "random"
     df: bool = True
     request: Literal["pass", "drop"] | None = None
-    residual: Residual | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, value: Any) -> Any:
+        """Take from the profile what the document does not say itself."""
+        return filled(value) if isinstance(value, Mapping) else value
 
 
-class Reset(Forgery):
+class Segments(Forgery):
+    """Forged segments that end a connection."""
+
+    toward: End = "both"
+    count: Annotated[int | None, Field(ge=1, le=64)] = None
+    offsets: Annotated[list[int], Field(min_length=1, max_length=64)] = [0]
+    base: Literal["expected", "own"] = "expected"
+    window: Window = 0
+    payload: Octets = ""
+
+
+class Reset(Segments):
     """Forge RST segments."""
 
     inject: Literal["reset"]
-    toward: End = "both"
-    count: Annotated[int | None, Field(ge=1, le=64)] = None
     flags: Flags = "RA"
-    offsets: Annotated[list[int], Field(min_length=1, max_length=64)] = [0]
-    window: Window = 0
 
 
-class DnsAnswer(Forgery):
-    """Forge an answer to a DNS query: addresses, an error, or nothing."""
+class Fin(Segments):
+    """Forge FIN segments."""
 
-    inject: Literal["dns-answer"]
+    inject: Literal["fin"]
+    flags: Flags = "FA"
+
+
+class Answer(Forgery):
+    """What a forged answer to a DNS query says: addresses, a name, an error, or nothing."""
+
     addresses: str | list[Address] | None = None
+    cname: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]{1,63}\.?){1,100}$")] | None = None
     rcode: Literal["nxdomain", "refused", "servfail"] | None = None
     empty: Literal[True] | None = None
-    pick: Literal["one", "all"] | Annotated[int, Field(ge=1, le=64)] = "one"
+    pick: Literal["one", "all", "in-turn"] | Annotated[int, Field(ge=1, le=64)] = "one"
     answer_ttl: Annotated[int, Field(ge=0, le=0x7FFFFFFF)] | RandomRange = 300
     aa: bool = False
     ra: bool = True
     otherwise: Literal["empty", "nothing", "a"] = "empty"
+
+
+class DnsAnswer(Answer):
+    """Forge an answer to a DNS query."""
+
+    inject: Literal["dns-answer"]
+    when: Literal["before", "with", "after"] = "before"
     over_tcp: Literal["nothing", "reset", "answer"] = "nothing"
 
 
@@ -81,18 +162,126 @@ class BlockPage(Forgery):
     body: str = ""
     location: str | None = None
     headers: dict[str, str] = {}
-    then: Literal["reset", "fin"] = "fin"
+    then: Literal["reset", "fin", "fin-reset"] = "fin"
+    reset_flags: Flags = "RA"
     reset_server: bool = True
+
+
+class Burden(Deed):
+    """What a flow bears from the match on (in-path only)."""
+
+    toward: End = "both"
+    lasting: Annotated[Duration | None, Field(alias="for")] = None
+
+
+class Police(Burden):
+    """Drop what comes faster than a rate."""
+
+    police: Rate
+    burst: Size = 10_000
+    per: Literal["flow", "pair", "rule"] = "flow"
+
+
+class Shape(Burden):
+    """Hold back what comes faster than a rate."""
+
+    shape: Rate
+    burst: Size = 10_000
+    queue: Duration = 1.0
+    per: Literal["flow", "pair", "rule"] = "flow"
+
+
+class Delay(Burden):
+    """Hold every packet for a while."""
+
+    delay: Duration
+    jitter: Duration = 0.0
+
+
+class Thin(Burden):
+    """Drop some packets."""
+
+    thin: Annotated[float, Field(gt=0, le=1)]
+
+
+class After(Model):
+    """How much passes before the cut; whichever comes first."""
+
+    packets: Annotated[int, Field(ge=0)] | RandomRange | None = None
+    bytes: Size | None = None
+    seconds: Duration | None = None
+
+
+class Cut(Burden):
+    """Let nothing pass any more after so much."""
+
+    cut: After
+    counting: End = "both"
+    data_only: bool = False
+
+
+class RewriteReset(Burden):
+    """Make segments of the connection into RSTs."""
+
+    rewrite: Literal["reset"]
+    flags: Flags = "RA"
+
+
+class RewriteHeader(Burden):
+    """Change or spoil packets of the flow."""
+
+    rewrite: Literal["packet"]
+    ttl: Ttl | None = None
+    ip_id: Id | None = None
+    window: Window | None = None
+    flags: Flags | None = None
+    spoil: bool = False
+    bad_checksum: bool = False
+
+
+class RewriteAnswer(Answer):
+    """Put a forged answer into the packet of the real one."""
+
+    rewrite: Literal["dns-answer"]
+
+
+AnyBurden = Police | Shape | Delay | Thin | Cut | RewriteReset | RewriteHeader
+AnyAct = Drop | Reset | Fin | DnsAnswer | RewriteAnswer | BlockPage | AnyBurden
+
+#: Keys that name an act by being there.
+WORDS: Final = ("allow", "drop", "police", "shape", "delay", "thin", "cut")
+#: Keys whose value names an act, and what stands before it.
+KINDS: Final = {"inject": "", "rewrite": "rewrite "}
+
+#: Every act by its word.
+ACTS: Final[Mapping[str, type[Model]]] = {
+    "allow": Allow,
+    "drop": Drop,
+    "reset": Reset,
+    "fin": Fin,
+    "dns-answer": DnsAnswer,
+    "block-page": BlockPage,
+    "police": Police,
+    "shape": Shape,
+    "delay": Delay,
+    "thin": Thin,
+    "cut": Cut,
+    "rewrite reset": RewriteReset,
+    "rewrite packet": RewriteHeader,
+    "rewrite dns-answer": RewriteAnswer,
+}
 
 
 def act_word(value: object) -> str | None:
     """Say which act a mapping or a model describes; None when it cannot be told."""
     fields: Mapping[str, object] = value if isinstance(value, Mapping) else vars(value)
-    for word in ("allow", "drop"):
+    for word in WORDS:
         if fields.get(word) is not None:
             return word
-    inject = fields.get("inject")
-    return inject if isinstance(inject, str) else None
+    for kind, before in KINDS.items():
+        if isinstance(fields.get(kind), str):
+            return f"{before}{fields[kind]}"
+    return None
 
 
 def _tag(value: object) -> str | None:
@@ -100,18 +289,36 @@ def _tag(value: object) -> str | None:
     return f"<{act_word(value)}>" if isinstance(value, Mapping | BaseModel) else None
 
 
+_EXPECTED: Final = "{" + "}, {".join(
+    [
+        "allow: true",
+        "drop: packet|flow",
+        "inject: reset|dns-answer|block-page|fin",
+        "rewrite: reset|packet|dns-answer",
+        "police: ...",
+        "shape: ...",
+        "delay: ...",
+        "thin: ...",
+        "cut: ...",
+    ]
+) + "}"  # fmt: skip
+
 Act = Annotated[
     Annotated[Allow, Tag("<allow>")]
     | Annotated[Drop, Tag("<drop>")]
     | Annotated[Reset, Tag("<reset>")]
+    | Annotated[Fin, Tag("<fin>")]
     | Annotated[DnsAnswer, Tag("<dns-answer>")]
-    | Annotated[BlockPage, Tag("<block-page>")],
-    Discriminator(
-        _tag,
-        custom_error_type="act",
-        custom_error_message="{allow: true}, {drop: packet|flow} or "
-        "{inject: reset|dns-answer|block-page}",
-    ),
+    | Annotated[BlockPage, Tag("<block-page>")]
+    | Annotated[Police, Tag("<police>")]
+    | Annotated[Shape, Tag("<shape>")]
+    | Annotated[Delay, Tag("<delay>")]
+    | Annotated[Thin, Tag("<thin>")]
+    | Annotated[Cut, Tag("<cut>")]
+    | Annotated[RewriteReset, Tag("<rewrite reset>")]
+    | Annotated[RewriteHeader, Tag("<rewrite packet>")]
+    | Annotated[RewriteAnswer, Tag("<rewrite dns-answer>")],
+    Discriminator(_tag, custom_error_type="act", custom_error_message=_EXPECTED),
 ]
 
 

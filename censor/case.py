@@ -7,15 +7,18 @@ touch this flow? If not, the case is settled.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
 
 from censor import residual
-from censor.act import Drop
+from censor.act import DnsAnswer, Drop
 from censor.announced import Announced
+from censor.burden import Load
 from censor.flow import Flow
 from censor.follower import Follower
-from censor.rules import App, Ends, Policy, Rule
+from censor.packet import Packet
+from censor.rules import App, Ends, Message, Policy, Rule
 
 #: Choices kept, one for each protocol and server port that occurs.
 PLACES: Final = 4096
@@ -24,6 +27,36 @@ PLACES: Final = 4096
 Chosen = tuple[bool, tuple[Rule, ...], Mapping[App, tuple[Rule, ...]]]
 
 _NAMES: Final = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6"}
+
+
+#: What nearly every case has of what few need; never changed, replaced when it is needed.
+_NONE: Final[dict[Any, Any]] = {}
+_NOBODY: Final[list[Any]] = []
+
+#: Queries of one flow whose answers are awaited, at most.
+PENDING: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A DNS query whose real answer an act waits for; `question` is in lower case."""
+
+    number: bytes
+    question: bytes
+    act: DnsAnswer
+    rule: str
+    asked: Packet
+    message: Message
+
+    def answered_by(self, payload: bytes) -> bool:
+        """Say whether a datagram from the server answers it."""
+        stop = 12 + len(self.question)
+        return (
+            len(payload) >= stop
+            and payload[2] & 0x80 != 0
+            and payload[:2] == self.number
+            and payload[12:stop].lower() == self.question
+        )
 
 
 class Case:
@@ -35,6 +68,10 @@ class Case:
         (from the client?), the sequence number up to which bytes are not let through, and the rule.
     read: bytes of each direction's stream whose messages are judged. misses: payloads no topic
         knew. spoken: the protocol it turned out to be. said: rules whose match was an event.
+    burdens: what it bears, by the act's name. bound: plain rules that bring burdens, and whether
+        their chance came true. fates: of acts with a chance of their own, whether that did.
+    line: by direction, until when its last held packet waits. pending: DNS queries whose real
+        answer is awaited.
     exempt: an exception holds for all of it. trigger: the last message seen, as events name it.
     followers: what reads several payloads together, by protocol. announced: SDP spoke of it.
     """
@@ -42,13 +79,18 @@ class Case:
     __slots__ = (
         "_named",
         "announced",
+        "bound",
+        "burdens",
         "doomed",
         "ends",
         "exempt",
+        "fates",
         "flow",
         "followers",
         "keys",
+        "line",
         "misses",
+        "pending",
         "plain",
         "read",
         "refused",
@@ -75,11 +117,18 @@ class Case:
         self.said: set[str] = set()
         self.trigger: Mapping[str, Any] | None = None
         self._named: dict[str, Any] | None = None
+        self.burdens: dict[str, Load] = _NONE
+        self.bound: dict[str, bool] = _NONE
+        self.fates: dict[str, bool] = _NONE
+        self.line: dict[bool, float] = _NONE
+        self.pending: list[Pending] = _NOBODY
 
     @property
     def idle(self) -> bool:
         """Whether no rule can do anything more with this flow, memories left aside."""
-        return self.exempt or not (self.plain or self.topics or self.doomed or self.refused)
+        return self.exempt or not (
+            self.plain or self.topics or self.doomed or self.refused or self.burdens or self.pending
+        )
 
     def named(self) -> Mapping[str, Any]:
         """Return the flow as events name it."""

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from censor.quantity import Model
+from censor.quantity import Flags, Model
 
 QTYPES: Final = {
     "A": 1,
@@ -109,6 +109,11 @@ class When(Model):
     ] = None
     server_port: Annotated[list[PortRange] | None, Field(alias="server.port")] = None
     protocol: Literal["tcp", "udp", "icmp"] | None = None
+    tcp_header_length: Annotated[
+        list[Annotated[int, Field(ge=20, le=60, multiple_of=4)]] | None,
+        Field(alias="tcp.header_length"),
+    ] = None
+    tcp_flags: Annotated[list[Flags] | None, Field(alias="tcp.flags")] = None
     direction: Literal["outbound", "inbound", "both"] = "both"
     dns: Present | None = None
     dns_name: Annotated[Names | None, Field(alias="dns.name")] = None

@@ -29,6 +29,7 @@ class Rule(Model):
     when: When
     then: Annotated[list[Act], BeforeValidator(_acts), Field(min_length=1, max_length=16)]
     chance: Annotated[float, Field(gt=0, le=1)] = 1.0
+    goes_on: Annotated[bool, Field(alias="continue")] = False
     fidelity: Fidelity | None = None
     source: int | str | None = None
     note: str | None = None
@@ -41,6 +42,7 @@ class LimitsDocument(Model):
     idle: Duration = 600.0
     residual: Annotated[int, Field(ge=1, le=1 << 22)] = 100_000
     give_up: Annotated[int, Field(ge=1, le=1000)] = 8
+    held: Annotated[int, Field(ge=1, le=4000)] = 1000
 
 
 class PolicyDocument(Model):

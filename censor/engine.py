@@ -9,6 +9,7 @@ from math import inf
 from typing import Final
 
 from censor.announced import Announced
+from censor.burden import Buckets, Shelf
 from censor.case import Case, Docket
 from censor.decision import NOTHING, PASS, SETTLED, Decision, Release
 from censor.events import Event
@@ -44,7 +45,14 @@ class Engine:
         self.seen = seen
         self._memories = Memories(policy.limits.residual)
         announced = Announced()
-        self._court = Court(policy, Luck(seed, certain=certain), self._memories, announced)
+        self._court = Court(
+            policy,
+            Luck(seed, certain=certain),
+            self._memories,
+            announced,
+            Buckets(policy.limits.flows),
+            Shelf(policy.limits.held),
+        )
         self._table = FlowTable(policy.limits.flows, policy.limits.idle)
         self._docket = Docket(policy, announced)
         self._cases: dict[Key, Case] = {}
@@ -112,6 +120,7 @@ class Engine:
             or case.plain
             or case.doomed
             or case.refused
+            or case.burdens
             or remembered
         ):
             sentence = Hearing(court, case, packet, now, self.seen, events).hear()

@@ -50,7 +50,10 @@ class Ip:
 
 @dataclass(frozen=True, slots=True)
 class Tcp:
-    """A TCP header without options; `seq` and `ack` are taken modulo 2^32."""
+    """A TCP header without options; `seq` and `ack` are taken modulo 2^32.
+
+    `flags` has nine bits: the highest is the nonce sum of RFC 3540.
+    """
 
     sport: int
     dport: int
@@ -69,8 +72,8 @@ def tcp(ip: Ip, header: Tcp, payload: bytes = b"") -> bytes:
             header.dport,
             header.seq % _SPACE,
             header.ack % _SPACE,
-            5 << 4,
-            header.flags,
+            5 << 4 | header.flags >> 8,
+            header.flags & 0xFF,
             header.window,
             0,
             0,
@@ -111,13 +114,15 @@ def pages(stream: bytes, header: Tcp, *, fin: bool) -> Iterator[tuple[Tcp, bytes
 
 @dataclass(frozen=True, slots=True)
 class DnsReply:
-    """How a DNS answer looks. `records` are raw addresses of 4 or 16 bytes: A and AAAA."""
+    """How a DNS answer looks. `records` are raw addresses of 4 or 16 bytes: A and AAAA; `cname`
+    is the name, in wire format, that stands before them and has them."""
 
     rcode: int = 0
     records: Sequence[bytes] = ()
     ttl: int = 300
     authoritative: bool = False
     recursion: bool = True
+    cname: bytes | None = None
 
 
 def dns_answer(query: bytes, question_end: int, reply: DnsReply) -> bytes:
@@ -130,9 +135,14 @@ def dns_answer(query: bytes, question_end: int, reply: DnsReply) -> bytes:
     flags = 0x8000 | (asked & 0x7900) | reply.rcode
     flags |= 0x0400 if reply.authoritative else 0
     flags |= 0x0080 if reply.recursion else 0
-    head = query[:2] + pack("!H", flags) + query[4:6] + pack("!HHH", len(reply.records), 0, 0)
-    answers = b"".join(
-        pack("!HHHIH", 0xC00C, 1 if len(raw) == 4 else 28, 1, reply.ttl, len(raw)) + raw
+    alias, owner = b"", 0xC00C
+    if reply.cname is not None:
+        alias = pack("!HHHIH", owner, 5, 1, reply.ttl, len(reply.cname)) + reply.cname
+        owner = 0xC000 | (question_end + 12)
+    count = len(reply.records) + bool(alias)
+    head = query[:2] + pack("!H", flags) + query[4:6] + pack("!HHH", count, 0, 0)
+    answers = alias + b"".join(
+        pack("!HHHIH", owner, 1 if len(raw) == 4 else 28, 1, reply.ttl, len(raw)) + raw
         for raw in reply.records
     )
     return head + query[12:question_end] + answers

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from censor.act import Act, Drop
+from censor.act import Act, Burden, Drop
 from censor.case import Case
+from censor.decision import Verdict
 from censor.dissect.outcome import Incomplete
 from censor.events import Event
 from censor.follower import FOLLOWERS, glance
@@ -44,10 +45,19 @@ class Hearing:
 
     def hear(self) -> Sentence:
         """Ask, in this order: old sentences, rules about flows, rules about messages, memories."""
-        case, sentence = self._case, self._sentence
+        sentence = self._sentence
         if self._serving():
             return sentence
+        self._hear_rules()
+        if self._case.burdens and not self._case.exempt and sentence.verdict is Verdict.ACCEPT:
+            sentence.bear()
+        return sentence
+
+    def _hear_rules(self) -> None:
+        case, sentence = self._case, self._sentence
         self._hear_plain()
+        if case.pending and not sentence.from_client:
+            sentence.meet_answer()
         if case.topics and not sentence.acted and self._packet.payload_length:
             if self._packet.protocol == _TCP:
                 self._read_stream()
@@ -56,7 +66,6 @@ class Hearing:
         done = sentence.acted or sentence.remembered or case.exempt or self._spared
         if not done and len(self._court.memories):
             self._recall()
-        return sentence
 
     def _serving(self) -> bool:
         """Drop what was condemned before; say whether nothing else need be asked."""
@@ -79,26 +88,34 @@ class Hearing:
 
     def _hear_plain(self) -> None:
         for rule in self._case.plain:
-            if any(self._applies(act) for act in rule.then) and self._fire(rule, None):
+            if not rule.when.fits(self._packet):
+                continue
+            bound = self._case.bound.get(rule.id)
+            if bound is False:
+                continue  # its chance was drawn once, for the whole flow
+            fired = any(self._applies(act, rule) for act in rule.then) and self._fire(rule, None)
+            if (fired or bound) and not rule.goes_on:
                 return
 
-    def _applies(self, act: Act) -> bool:
+    def _applies(self, act: Act, rule: Rule | None = None) -> bool:
         """Say whether an act could do anything with this packet by itself."""
         if isinstance(act, Drop):
             return self._sentence.heads(act.toward)
+        if isinstance(act, Burden):
+            return rule is not None and rule.id not in self._case.bound
         return self._packet.protocol == _TCP and not self._packet.flags & _RST
 
     def _hear_message(self, message: Message, rules: Rules) -> None:
         case = self._case
         case.trigger = message.trigger
         for rule in rules:
-            if not rule.when.matches(case.ends, message):
+            if not (rule.when.matches(case.ends, message) and rule.when.fits(self._packet)):
                 continue
             if rule.allows:
                 case.exempt = case.ends.protocol == _TCP or message.app in FOLLOWERS
                 self._spared = True
                 return
-            if self._fire(rule, message):
+            if self._fire(rule, message) and not rule.goes_on:
                 return
 
     def _fire(self, rule: Rule, message: Message | None) -> bool:
@@ -107,8 +124,13 @@ class Hearing:
         if (message and not message.repeated) or rule.id not in self._case.said:
             self._case.said.add(rule.id)
             self._sentence.say("matched", rule.id, {} if fires else {"fired": False})
+        acts = [act for act in rule.then if message is not None or self._applies(act, rule)]
+        if message is None and any(isinstance(act, Burden) for act in acts):
+            self._case.bound = {**self._case.bound, rule.id: fires}
+        if message is not None and message.repeated:
+            acts = [act for act in acts if act.name not in self._case.burdens]
         if fires:
-            for act in rule.then:
+            for act in acts:
                 self._sentence.carry_out(act, rule.id, message)
         return fires
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from censor import clause, listing
 from censor.dissect import quic_hello, quic_key, rtp
 from censor.document import PolicyDocument
+from censor.enactment import tcp_flags
 from censor.entropy import Rule as Entropy
 from censor.lexicon import SCANNED, Names, Pieces, Shaped, Texts, shape
 from censor.pattern import Patterns
@@ -75,6 +76,10 @@ def compile_when(when: clause.When) -> When:
         else frozenset(q if isinstance(q, int) else clause.QTYPES[q] for q in when.dns_qtype),
         more=tuple(_more(said, cased)),
         negated=negated,
+        header_lengths=None
+        if when.tcp_header_length is None
+        else frozenset(when.tcp_header_length),
+        flags=None if when.tcp_flags is None else frozenset(map(tcp_flags, when.tcp_flags)),
         asks=asks | (negated.asks if negated else frozenset()),
     )
 

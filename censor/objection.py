@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from censor.action import act_word
+from censor.action import act_word, filled
 from censor.complaint import Path, Problem, guess
+from censor.profile import PROFILES
+
+#: Which acts want a message of which protocol, by a key of the rule's `when`.
+_TOPICS: Final = {
+    "dns-answer": ("dns", "dns.name"),
+    "rewrite dns-answer": ("dns", "dns.name"),
+    "block-page": ("http", "http.host"),
+}
+_SEGMENTS: Final = ("reset", "fin")
 
 
 def objections(
@@ -18,46 +27,85 @@ def objections(
     on_path: bool,
 ) -> Iterable[Problem]:
     """Find what is well formed in an act and still makes no sense."""
-    kind = act_word(act)
-    cure = "an act that only injects, for the position is on-path"
-    if on_path and kind == "drop":
-        yield Problem((*path, "drop"), act["drop"], cure, "an in-path box may drop")
-    if on_path and act.get("request") == "drop":
-        yield Problem((*path, "request"), "drop", "pass, for the position is on-path")
-    if kind == "dns-answer":
-        yield from _answer_problems(document, path, act, topics)
-    if kind == "block-page" and "http" not in topics:
-        yield Problem((*path, "inject"), "block-page", "a rule with http.host in its `when`")
+    kind = act_word(act) or ""
+    yield from _position_problems(path, act, kind, on_path)
+    yield from _profile_problems(path, act, kind)
+    topic, key = _TOPICS.get(kind, ("", ""))
+    if topic and topic not in topics:
+        where = "rewrite" if "rewrite" in act else "inject"
+        yield Problem((*path, where), act[where], f"a rule with {key} in its `when`")
+    if topic == "dns":
+        yield from _answer_problems(document, path, filled(act))
     when = rule.get("when")
-    if kind == "reset" and isinstance(when, Mapping) and when.get("protocol") in ("udp", "icmp"):
-        yield Problem((*path, "inject"), "reset", "a rule about tcp", "only TCP can be reset")
+    if kind in _SEGMENTS and isinstance(when, Mapping) and when.get("protocol") in ("udp", "icmp"):
+        yield Problem((*path, "inject"), kind, "a rule about tcp", "only TCP can be reset")
+    cut = act.get("cut")
+    if isinstance(cut, Mapping) and not any(value is not None for value in cut.values()):
+        yield Problem((*path, "cut"), dict(cut), "at least one of packets, bytes and seconds")
     residual = act.get("residual")
     if isinstance(residual, Mapping):
-        then = residual.get("then")
-        if then is None and kind not in ("drop", "reset"):
-            yield Problem(
-                (*path, "residual"),
-                None,
-                "`then`: what the memory does",
-                "only drop and reset go on by themselves",
-            )
-        if isinstance(then, Mapping):
-            if then.get("residual") is not None:
-                yield Problem(
-                    (*path, "residual", "then", "residual"), "...", "nothing: use `renew`"
-                )
-            inner = (*path, "residual", "then")
-            yield from objections(document, inner, then, topics, {}, on_path)
+        yield from _residual_problems(document, path, residual, kind, topics, on_path)
+
+
+def _position_problems(
+    path: Path, act: Mapping[str, Any], kind: str, on_path: bool
+) -> Iterable[Problem]:
+    cure = "an act that only injects, for the position is on-path"
+    injects = "inject" in act
+    if on_path and kind not in ("", "allow") and not injects:
+        where = "rewrite" if "rewrite" in act else kind
+        does = {"rewrite": "rewrite", "delay": "delay", "shape": "delay"}.get(where, "drop")
+        yield Problem((*path, where), act[where], cure, f"an in-path box may {does}")
+    if on_path and act.get("request") == "drop":
+        yield Problem((*path, "request"), "drop", "pass, for the position is on-path")
+    if act.get("request") == "drop" and act.get("when") in ("with", "after"):
+        told = f"pass, for the answer comes {act['when']} the real one"
+        yield Problem((*path, "request"), "drop", told)
+
+
+def _profile_problems(path: Path, act: Mapping[str, Any], kind: str) -> Iterable[Problem]:
+    known = PROFILES.get(str(act.get("profile")))
+    word = kind.removeprefix("rewrite ")
+    if known is not None and known.act != word:
+        own = [name for name, one in PROFILES.items() if one.act == word]
+        expected = f"a profile of {word}: {', '.join(own) or 'there are none'}"
+        yield Problem((*path, "profile"), act["profile"], expected)
+
+
+def _residual_problems(
+    document: Mapping[str, Any],
+    path: Path,
+    residual: Mapping[str, Any],
+    kind: str,
+    topics: set[str],
+    on_path: bool,
+) -> Iterable[Problem]:
+    then = residual.get("then")
+    if then is None and kind not in ("drop", *_SEGMENTS):
+        yield Problem(
+            (*path, "residual"),
+            None,
+            "`then`: what the memory does",
+            "only drop and reset go on by themselves",
+        )
+    for index, one in enumerate(then if isinstance(then, list) else [then]):
+        if not isinstance(one, Mapping):
+            continue
+        inner: Path = (*path, "residual", "then")
+        inner = (*inner, index) if isinstance(then, list) else inner
+        if one.get("residual") is not None:
+            yield Problem((*inner, "residual"), "...", "nothing: use `renew`")
+        yield from objections(document, inner, one, topics, {}, on_path)
 
 
 def _answer_problems(
-    document: Mapping[str, Any], path: Path, act: Mapping[str, Any], topics: set[str]
+    document: Mapping[str, Any], path: Path, act: Mapping[str, Any]
 ) -> Iterable[Problem]:
-    if "dns" not in topics:
-        yield Problem((*path, "inject"), "dns-answer", "a rule with dns.name in its `when`")
     said = [key for key in ("addresses", "rcode", "empty") if act.get(key) is not None]
-    if len(said) != 1:
+    if len(said) != 1 and not (act.get("cname") is not None and not said):
         yield Problem(path, said, "exactly one of addresses, rcode and empty")
+    if act.get("cname") is not None and said in (["rcode"], ["empty"]):
+        yield Problem((*path, "cname"), act["cname"], "addresses beside it, or nothing")
     pools = document.get("pools")
     names = pools if isinstance(pools, Mapping) else {}
     pool = act.get("addresses")

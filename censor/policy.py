@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from censor import rules
 from censor.action import Allow
 from censor.complaint import Problem
 from censor.document import PolicyDocument
-from censor.enactment import enact
+from censor.enactment import Setting, enact
 from censor.errors import PolicyError
 from censor.meaning import compile_when, readings
 from censor.problem import problems
@@ -46,8 +46,8 @@ def load(document: Mapping[str, Any]) -> Policy:
 def scaled(document: Mapping[str, Any], clock_rate: float) -> dict[str, Any]:
     """Return the document with durations in seconds, and those of memory divided by `clock_rate`.
 
-    Divided are how long residual memories last and after what silence a flow is forgotten; latency
-    stays real.
+    Divided are how long residual memories and burdens last, after how long a flow is cut, and after
+    what silence it is forgotten; latency, delay, jitter and rates stay real.
 
     Raises: InvalidPolicy.
     """
@@ -65,10 +65,23 @@ def scaled(document: Mapping[str, Any], clock_rate: float) -> dict[str, Any]:
         copy["limits"]["idle"] /= clock_rate
     for rule in copy.get("rules", ()):
         for act in rule["then"] if isinstance(rule["then"], list) else [rule["then"]]:
-            if act.get("residual"):
-                length = seconds(act["residual"]["seconds"]) / clock_rate
-                act["residual"]["seconds"] = length
+            for holder, key, memory in _durations(act):
+                holder[key] = seconds(holder[key]) / (clock_rate if memory else 1)
     return copy
+
+
+def _durations(act: dict[str, Any]) -> Iterable[tuple[dict[str, Any], str, bool]]:
+    """Yield where durations stand in an act, and whether a faster clock shortens them."""
+    for holder, key, memory in (
+        (act.get("residual"), "seconds", True),
+        (act.get("cut"), "seconds", True),
+        (act, "for", True),
+        (act, "delay", False),
+        (act, "jitter", False),
+        (act, "queue", False),
+    ):
+        if isinstance(holder, dict) and holder.get(key) is not None:
+            yield holder, key, memory
 
 
 def _policy(document: PolicyDocument) -> Policy:
@@ -91,5 +104,10 @@ def _policy(document: PolicyDocument) -> Policy:
 
 
 def _rule(rule: doc.Rule, document: PolicyDocument) -> rules.Rule:
-    acts = tuple(enact(act, document) for act in rule.then if not isinstance(act, Allow))
-    return rules.Rule(rule.id, compile_when(rule.when), acts, rule.chance)
+    in_path = document.position == "in-path"
+    acts = tuple(
+        enact(act, Setting(f"{rule.id}.then[{index}]", in_path, document.pools))
+        for index, act in enumerate(rule.then)
+        if not isinstance(act, Allow)
+    )
+    return rules.Rule(rule.id, compile_when(rule.when), acts, rule.chance, rule.goes_on)

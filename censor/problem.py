@@ -13,7 +13,7 @@ from censor import document as doc
 from censor.complaint import Path, Problem, guess
 from censor.document import PolicyDocument
 from censor.objection import objections
-from censor.quantity import RandomRange
+from censor.quantity import Varied
 from censor.rules import topic
 from censor.wording import wordings
 
@@ -132,13 +132,7 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     **dict.fromkeys(("http.path", "http.query", "http.keyword", "http.header"), clause.Texts),
     **dict.fromkeys(("client.address", "server.address"), clause.ListFile),
     **dict.fromkeys(("exact", "prefix", "suffix", "substring", "regex"), clause.ListFile),
-}
-_ACTS: Final[Mapping[str, type[BaseModel]]] = {
-    "allow": action.Allow,
-    "drop": action.Drop,
-    "reset": action.Reset,
-    "dns-answer": action.DnsAnswer,
-    "block-page": action.BlockPage,
+    "cut": action.After,
 }
 
 
@@ -150,18 +144,22 @@ def _keys(document: object, path: Path) -> list[str]:
     elif words[-1] == "rules":
         model = doc.Rule
     elif words[-1] == "then":
-        model = _ACTS[action.act_word(_walk(document, path)[1]) or "reset"]
+        word = action.act_word(_walk(document, path)[1]) or "reset"
+        model = action.ACTS.get(word, action.Reset)
     else:
-        model = _MODELS.get(words[-1], RandomRange)
+        model = _MODELS.get(words[-1], Varied)
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _guess_act(value: object) -> str | None:
     if not isinstance(value, Mapping):
-        return guess(value, _ACTS)
-    if "inject" in value:
-        return guess(value["inject"], list(_ACTS))
-    return next(filter(None, (guess(word, ["inject", "drop", "allow"]) for word in value)), None)
+        return guess(value, action.ACTS)
+    for kind, before in action.KINDS.items():
+        if kind in value:
+            known = (word.removeprefix(before) for word in action.ACTS if word.startswith(before))
+            return guess(value[kind], known)
+    words = [*action.WORDS, *action.KINDS]
+    return next(filter(None, (guess(word, words) for word in value)), None)
 
 
 def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:

@@ -8,7 +8,7 @@ number, if it is dropped).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from censor import forge
@@ -64,22 +64,25 @@ def _resets(act: Reset, trigger: Trigger, luck: Luck, to_client: bool) -> Forged
     packet = trigger.packet
     back = to_client == trigger.from_client
     ip = _header(act.header, packet, luck, back)
-    window = _number(act.window, packet.window, luck)
+    window = _number(act.window, packet.window, luck) & 0xFFFF
     seq, ack = _numbers(trigger, back)
+    if act.own_number and not back:
+        seq = packet.seq
     ports = (packet.dport, packet.sport) if back else (packet.sport, packet.dport)
     flags = act.flags
     return Forged(
         to_client,
         tuple(
             forge.tcp(
-                ip,
+                _renewed(ip, act.header, luck) if index else ip,
                 forge.Tcp(
                     *ports,
                     seq + act.offsets[index % len(act.offsets)],
                     ack if flags & _ACK else 0,
                     flags,
-                    window,
+                    _again(act.window, window, luck) if index else window,
                 ),
+                act.payload,
             )
             for index in range(act.count)
         ),
@@ -100,6 +103,7 @@ def forge_answer(act: DnsAnswer, trigger: Trigger, luck: Luck) -> Sequence[Forge
         _number(act.answer_ttl, 0, luck),
         act.authoritative,
         act.recursion,
+        act.cname,
     )
     if packet.protocol == _TCP:
         if act.over_tcp == "nothing":
@@ -119,12 +123,14 @@ def forge_answer(act: DnsAnswer, trigger: Trigger, luck: Luck) -> Sequence[Forge
 def _records(act: DnsAnswer, message: Message, luck: Luck) -> tuple[bytes, ...] | None:
     """Choose addresses of the family that was asked for; None is no answer at all."""
     if act.rcode or not (act.v4 or act.v6):
-        return ()
+        return ()  # an error, nothing, or an alias alone
     pool = {_A: act.v4, _AAAA: act.v6}.get(message.qtype or 0, ())
     if not pool:
         if act.otherwise == "nothing":
             return None
         pool = act.v4 if act.otherwise == "a" else ()
+    if act.in_turn and pool:
+        return (pool[luck.turn(f"{act.name}.pool", 0, len(pool) - 1)],)
     return tuple(pool) if act.pick is None else luck.pick(pool, act.pick)
 
 
@@ -135,11 +141,11 @@ def forge_page(act: BlockPage, trigger: Trigger, luck: Luck) -> Sequence[Forged]
         return ()
     ip = _header(act.header, packet, luck, True)
     first = forge.Tcp(packet.dport, packet.sport, packet.ack, trigger.following, _ACK, 64240)
-    segments = forge.pages(act.response, first, fin=act.ending == "fin")
+    segments = forge.pages(act.response, first, fin=act.ending != "reset")
     page = [forge.tcp(ip, header, payload) for header, payload in segments]
-    if act.ending == "reset":
-        seq = first.seq + len(act.response)
-        header = forge.Tcp(first.sport, first.dport, seq, first.ack, _RST | _ACK)
+    if act.ending != "fin":
+        seq = first.seq + len(act.response) + (act.ending == "fin-reset")
+        header = forge.Tcp(first.sport, first.dport, seq, first.ack, act.reset_flags)
         page.append(forge.tcp(ip, header))
     made = [Forged(True, tuple(page))]
     if act.reset_server:
@@ -163,8 +169,23 @@ def _header(header: Header, packet: Packet, luck: Luck, back: bool) -> forge.Ip:
     ttl = _number(header.ttl, packet.ttl, luck)
     ip_id = _number(header.ip_id, packet.ip_id, luck)
     src, dst = (packet.dst, packet.src) if back else (packet.src, packet.dst)
-    return forge.Ip(src, dst, max(ttl, 1), ip_id & 0xFFFF, header.df)
+    return forge.Ip(src, dst, min(max(ttl, 1), 255), ip_id & 0xFFFF, header.df)
+
+
+def _renewed(ip: forge.Ip, header: Header, luck: Luck) -> forge.Ip:
+    """Give the next of several packets what goes on in a cycle; else they are copies."""
+    ttl = _again(header.ttl, ip.ttl, luck)
+    ip_id = _again(header.ip_id, ip.ip_id, luck) & 0xFFFF
+    return replace(ip, ttl=min(max(ttl, 1), 255), ip_id=ip_id)
+
+
+def _again(number: Number, former: int, luck: Luck) -> int:
+    return _number(number, former, luck) if number.step else former
 
 
 def _number(number: Number, mirrored: int, luck: Luck) -> int:
-    return mirrored if number.mirror else luck.between(number.low, number.high)
+    if number.mirror:
+        return mirrored + number.shift
+    if number.step:
+        return luck.turn(number.name, number.low, number.high, number.step)
+    return luck.between(number.low, number.high)

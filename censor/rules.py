@@ -13,12 +13,16 @@ from typing import Any, Final, Literal
 
 from censor.act import Act
 from censor.lexicon import Names, Texts
+from censor.packet import Packet
 from censor.sight import SIGHTS
+from censor.wire import Protocol
 
 __all__ = [
     "App", "Condition", "Ends", "HttpHabit", "Limits", "Message", "Names", "Policy", "Prefixes",
     "Reading", "Rule", "Tcp", "Texts", "When", "topic",
 ]  # fmt: skip
+
+_TCP: Final = int(Protocol.TCP)
 
 
 class App(StrEnum):
@@ -167,6 +171,19 @@ class When:
     more: tuple[Condition, ...] = ()
     negated: When | None = None
     asks: frozenset[str] = frozenset()
+    header_lengths: frozenset[int] | None = None
+    flags: frozenset[int] | None = None
+
+    def fits(self, packet: Packet) -> bool:
+        """Say whether what is asked of the very packet holds: its TCP header's length and flags."""
+        if self.header_lengths is None and self.flags is None:
+            return True
+        length = packet.data_offset - packet.header_length
+        return (
+            packet.protocol == _TCP
+            and (self.header_lengths is None or length in self.header_lengths)
+            and (self.flags is None or packet.flags & 0x3F in self.flags)
+        )
 
     @property
     def anywhere(self) -> bool:
@@ -224,12 +241,16 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When what is done, and how often in a hundred; no acts at all is an exception (`allow`)."""
+    """When what is done, and how often in a hundred; no acts at all is an exception (`allow`).
+
+    `goes_on`: the rules after it are asked as well.
+    """
 
     id: str
     when: When
     then: tuple[Act, ...]
     chance: float
+    goes_on: bool = False
 
     @property
     def allows(self) -> bool:
@@ -288,6 +309,7 @@ class Limits:
     idle: float
     residual: int
     give_up: int
+    held: int = 1000
 
 
 @dataclass(frozen=True, slots=True)

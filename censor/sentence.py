@@ -7,9 +7,22 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, assert_never
 
-from censor.act import Act, BlockPage, DnsAnswer, Drop, Reset, Residual, Toward
+from censor.act import (
+    Act,
+    BlockPage,
+    Burden,
+    DnsAnswer,
+    Drop,
+    Reset,
+    Residual,
+    RewriteHeader,
+    RewriteReset,
+    Toward,
+)
 from censor.announced import Announced
-from censor.case import Case
+from censor.burden import DROP as LOST
+from censor.burden import Buckets, Load, Shelf, heads
+from censor.case import PENDING, Case, Pending
 from censor.decision import PASS, SETTLED, Decision, Injection, Verdict
 from censor.events import EngineWord, Event
 from censor.luck import Luck
@@ -23,6 +36,7 @@ from censor.response import (
     forge_page,
     forge_reset,
 )
+from censor.rewriting import into_reset, set_fields, with_payload
 from censor.rules import Message, Policy
 from censor.wire import Protocol
 
@@ -41,6 +55,8 @@ class Court:
     luck: Luck
     memories: Memories
     announced: Announced
+    buckets: Buckets
+    shelf: Shelf
 
 
 class Sentence:
@@ -48,9 +64,11 @@ class Sentence:
 
     __slots__ = (
         "_court",
+        "_data",
         "_injections",
         "_n",
         "_now",
+        "_until",
         "acted",
         "case",
         "events",
@@ -74,6 +92,8 @@ class Sentence:
         self._now = now
         self._n = n
         self._injections: list[Injection] = []
+        self._data: bytes | None = None
+        self._until: float | None = None
 
     def decide(self, *, settled: bool) -> Decision:
         """Return the decision, or the shared one where nothing was done."""
@@ -81,6 +101,8 @@ class Sentence:
             return SETTLED if settled else PASS
         return Decision(
             self.verdict,
+            self._data,
+            self._until,
             settled=settled and self.verdict is Verdict.ACCEPT,
             unsettle=self.remembered,
             injections=tuple(self._injections),
@@ -89,7 +111,7 @@ class Sentence:
 
     def heads(self, toward: Toward) -> bool:
         """Say whether the packet is on its way to such an end."""
-        return toward is Toward.BOTH or (toward is Toward.SERVER) == self.from_client
+        return heads(toward, self.from_client)
 
     def say(self, word: EngineWord, rule: str, detail: Mapping[str, Any]) -> None:
         """Add an event about this packet."""
@@ -109,13 +131,16 @@ class Sentence:
     def drop(self, rule: str) -> None:
         """Drop the packet, once."""
         self.acted = True
-        if self.verdict is Verdict.ACCEPT:
+        if self.verdict is not Verdict.DROP:
             self.verdict = Verdict.DROP
+            self._data = None
             self.say("dropped", rule, {"toward": "server" if self.from_client else "client"})
 
     def carry_out(self, act: Act, rule: str, message: Message | None) -> None:
         """Do one act for the packet; `message` is what triggered it, None for a rule or a memory
         that asks for none."""
+        if act.chance < 1 and not self._fated(act):
+            return
         luck = self._court.luck
         match act:
             case Drop():
@@ -128,18 +153,128 @@ class Sentence:
                 if act.drop:
                     self._refuse(rule)
             case DnsAnswer():
-                self._inject(forge_answer(act, self._trigger(act.drop, message), luck), rule)
-                if act.drop:
-                    self._refuse(rule)
+                self._answer(act, rule, message)
             case BlockPage():
                 self._inject(forge_page(act, self._trigger(act.drop, message), luck), rule)
                 if act.drop:
                     self.case.doomed = (_AFTER_PAGE, rule)
                     self.drop(rule)
+            case Burden():
+                load = Load(act, rule, self._now, luck, fresh=message is not None)
+                self.case.burdens = {**self.case.burdens, act.name: load}
             case _:
                 assert_never(act)
         if act.residual is not None:
             self._remember(act.residual, rule)
+
+    def _fated(self, act: Act) -> bool:
+        """Say whether an act's own chance came true for this flow; drawn once."""
+        fates = self.case.fates
+        if act.name not in fates:
+            self.case.fates = fates = {**fates, act.name: self._court.luck.fires(act.chance)}
+        return fates[act.name]
+
+    # --- DNS -----------------------------------------------------------------------------
+
+    def _answer(self, act: DnsAnswer, rule: str, message: Message | None) -> None:
+        """Answer a query, or remember that its real answer is to be met."""
+        if act.moment == "before" or self.packet.protocol == _TCP:
+            if act.moment != "instead":
+                trigger = self._trigger(act.drop, message)
+                self._inject(forge_answer(act, trigger, self._court.luck), rule)
+            if act.drop and act.moment == "before":
+                self._refuse(rule)
+            return
+        if message is None:
+            return
+        raw = message.raw
+        question = raw[12 : message.question_end].lower()
+        one = Pending(raw[:2], question, act, rule, self.packet, message)
+        if len(self.case.pending) >= PENDING:
+            gone = self.case.pending[0]
+            self.say("evicted", gone.rule, {"what": "query", "limit": PENDING})
+        self.case.pending = [*self.case.pending[1 - PENDING :], one]
+
+    def meet_answer(self) -> None:
+        """Do what waits for the real answer, if this packet is one."""
+        payload = self.packet.payload
+        met = [one for one in self.case.pending if one.answered_by(payload)]
+        if not met:
+            return
+        self.case.pending = [one for one in self.case.pending if one not in met]
+        for one in met:
+            self.case.trigger = one.message.trigger
+            trigger = Trigger(one.asked, not self.from_client, 0, False, one.message)
+            forged = forge_answer(one.act, trigger, self._court.luck)
+            if one.act.moment == "instead":
+                for made in forged:
+                    for packet in made.packets:
+                        start = 28 if packet[0] >> 4 == 4 else 48
+                        self._rewrite(with_payload(self.packet, packet[start:]), one.rule)
+            else:
+                after = 0.0 if one.act.moment == "with" else None
+                self._inject(forged, one.rule, after)
+
+    # --- burdens -------------------------------------------------------------------------
+
+    def bear(self) -> None:
+        """Let the packet meet what its flow bears, unless it is dropped already."""
+        case, court = self.case, self._court
+        wait, holder = 0.0, ""
+        pair = (case.ends.client, case.ends.server)
+        standing = list(case.burdens.items())
+        for name, load in standing:
+            if load.over(self._now):
+                case.burdens = {key: one for key, one in case.burdens.items() if key != name}
+                continue
+            held = load.weigh(
+                self.packet, self.from_client, self._now, court.luck, pair, court.buckets
+            )
+            if held == LOST:
+                self.drop(load.rule)
+                return
+            if held:
+                wait, holder = wait + held, load.rule
+        for name, load in standing:
+            if name in case.burdens and heads(load.act.toward, self.from_client):
+                self._alter(load)
+        line = case.line.get(self.from_client, 0.0)
+        if wait or line > self._now:
+            self._hold(max(self._now + wait, line), holder or standing[0][1].rule)
+
+    def _alter(self, load: Load) -> None:
+        match load.act:
+            case RewriteReset():
+                self._rewrite(into_reset(self.packet, load.act.flags), load.rule)
+            case RewriteHeader():
+                data = set_fields(load.act, self.packet, self._court.luck)
+                self._rewrite(data, load.rule)
+
+    def _rewrite(self, data: bytes | None, rule: str) -> None:
+        """Let the packet go on as `data`; only the first change of a packet counts."""
+        if data is None or self.verdict is not Verdict.ACCEPT:
+            return
+        self.acted = True
+        self.verdict = Verdict.REWRITE
+        self._data = data
+        toward = "server" if self.from_client else "client"
+        self.say("rewritten", rule, {"toward": toward, "packets": [data.hex()]})
+
+    def _hold(self, until: float, rule: str) -> None:
+        """Hold the packet until then, if there is room for it."""
+        toward = "server" if self.from_client else "client"
+        if not self._court.shelf.take(until, self._now):
+            self.say("evicted", rule, {"what": "held", "limit": self._court.shelf.limit})
+            self.drop(rule)
+            return
+        self.acted = True
+        self.verdict = Verdict.HOLD
+        self._until = until
+        self.case.line = {**self.case.line, self.from_client: until}
+        seconds = until - self._now
+        self.say("held", rule, {"toward": toward, "seconds": seconds, "until": until})
+
+    # --- what acts are made of -----------------------------------------------------------
 
     def _trigger(self, dropped: bool, message: Message | None) -> Trigger:
         return Trigger(self.packet, self.from_client, self._following(), dropped, message)
@@ -160,8 +295,9 @@ class Sentence:
             self.case.refused[self.from_client] = (self._following() % _SPACE, rule)
         self.drop(rule)
 
-    def _inject(self, forged: Sequence[Forged], rule: str) -> None:
-        after = self._court.policy.latency
+    def _inject(self, forged: Sequence[Forged], rule: str, after: float | None = None) -> None:
+        """Send packets, `after` so many seconds; None: the box's latency."""
+        after = self._court.policy.latency if after is None else after
         inside = self.case.ends.inside
         for one in forged:
             if not one.packets:

@@ -62,7 +62,11 @@ def effects(event: Event) -> frozenset[str]:
     if word == "injected":
         for text in event.get("packets") or ():
             found |= _injected(bytes.fromhex(text), _trigger(event))
-    elif word in ("dropped", "held", "rewritten"):
+    elif word == "rewritten":
+        for text in event.get("packets") or ():
+            found |= _injected(bytes.fromhex(text), _trigger(event))
+        found |= _lost(event)
+    elif word in ("dropped", "held"):
         found |= _lost(event)
     if found and event.get("residual"):
         found.add("residual")

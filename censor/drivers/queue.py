@@ -30,6 +30,7 @@ from censor.drivers.dialogue import Dialogue
 from censor.drivers.place import Place, sharpen_timers
 from censor.drivers.sender import Sender
 from censor.drivers.session import Session
+from censor.drivers.shelf import Shelf
 from censor.errors import MachineError
 from censor.events import Event
 from censor.rules import Policy
@@ -65,6 +66,7 @@ class Queue:
             policy, self._write, box=place.box, seed=place.seed, clock_rate=place.clock_rate
         )
         self._sender = Sender(self._now)
+        self._shelf = Shelf()
         self._conntrack = Conntrack() if place.offload else None
         self._filter = kernel.Filter(place.queue, offload=place.offload)
         self._met: set[int] = set()
@@ -128,6 +130,7 @@ class Queue:
             with suppress(_Turn):
                 self._nfqueue.run(False)
         self._wait_for_injection()
+        self._shelf.release(self._now())
         now = self._now()
         due = self._session.due()
         if due is not None and due <= self._t(now):
@@ -145,6 +148,8 @@ class Queue:
         wait = self._look - now
         if self._sender.due is not None:
             wait = min(wait, self._sender.due - _SPIN - now)
+        if self._shelf.due is not None:
+            wait = min(wait, self._shelf.due - now)
         due = self._session.due()
         if due is not None:
             wait = min(wait, self._epoch + int(due * _SECOND) + 1000 - now)
@@ -187,6 +192,8 @@ class Queue:
             self._carry_out(decision, packet, data, now, inside)
         if self._sender.due is not None:
             self._sender.flush()
+        if self._shelf.due is not None:
+            self._shelf.release(now)
         return now
 
     def _carry_out(
@@ -205,15 +212,19 @@ class Queue:
             self._dropped += 1
             packet.drop()
             return
-        if decision.verdict is not Verdict.ACCEPT:
-            raise MachineError(f"verdict {decision.verdict.value}: this driver cannot carry it out")
+        if decision.data is not None:
+            packet.set_payload(decision.data)
         if self._mark:
             if decision.settled:
                 self._marked += 1
                 packet.set_mark(self._mark)
             elif packet.mark:
                 packet.set_mark(kernel.MARK)  # a new connection inherits nothing from its ports
-        packet.accept()
+        if decision.until is None:
+            packet.accept()
+        else:
+            packet.retain()
+            self._shelf.put(packet, self._epoch + int(decision.until * _SECOND))
 
     def _unsettle(self, data: bytes) -> None:
         if self._conntrack is not None and self._mark:
@@ -244,6 +255,7 @@ class Queue:
 
     def _switch(self, active: bool) -> None:
         """Begin a generation: first no old mark passes any more, then the policy changes."""
+        self._shelf.release(None)
         generation = self._session.generation + 1
         offload = active and self._place.offload
         self._filter.install(generation if offload else None)
@@ -276,6 +288,7 @@ class Queue:
         """Say how it ended. The rules stay: what nobody inspects does not pass."""
         now = self._now()
         if self._failure is None:
+            self._shelf.release(None)
             self._session.tick(self._t(now))
             self._count_losses()
         else:

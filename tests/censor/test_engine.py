@@ -55,7 +55,15 @@ EVERYTHING = policy(
     POISON, remembering(on="any"), HOST, PAGE, CARRIERS,
     {"when": {"server.port": ["0-100"]}, "then": {"drop": "flow"}, "chance": 0.3},
     {"when": {"not": {"protocol": "udp"}}, "then": {"inject": "reset"}, "chance": 0.3},
-    position="in-path", limits={"flows": 8, "residual": 2, "give_up": 2},
+    {"when": {"protocol": "tcp"}, "then": [{"rewrite": "reset"}, {"thin": 0.1}], "chance": 0.5},
+    {"when": {"dns.name": {"substring": [""]}},
+     "then": {"rewrite": "dns-answer", "addresses": ["::1"], "otherwise": "a"}},
+    {"when": {}, "then": [
+        {"rewrite": "packet", "ttl": {"mirror": 9}, "spoil": True, "chance": 0.5},
+        {"police": 800, "per": "pair", "chance": 0.5}, {"shape": 800, "per": "rule", "queue": 9},
+        {"delay": 1, "jitter": 1, "chance": 0.5}, {"cut": {"packets": 9, "seconds": 99}, "for": 9},
+    ]},
+    position="in-path", limits={"flows": 8, "residual": 2, "give_up": 2, "held": 2},
 )  # fmt: skip
 
 
@@ -93,7 +101,8 @@ def test_any_bytes_give_a_decision(packets: list[tuple[bytes, bool, float]]) -> 
     for data, inside, step in packets:
         now += step
         decision = engine.receive(data, now=now, inside=inside)
-        assert decision.verdict in (ACCEPT, DROP)
+        assert (decision.data is None) or not isinstance(parse(decision.data), Malformed)
+        assert (decision.until is not None) == (decision.verdict is Verdict.HOLD)
         for injection in decision.injections:
             assert not isinstance(parse(injection.data), Malformed)
         due = engine.due()

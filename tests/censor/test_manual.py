@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from censor import action, clause, document, events, quantity
 from censor.policy import load
+from censor.profile import PROFILES
 
 MANUAL = Path(__file__).parents[2].joinpath("docs", "censor.md").read_text("utf-8")
 
@@ -44,7 +45,7 @@ def test_every_key_of_a_policy_is_explained() -> None:
 def test_every_event_is_explained() -> None:
     rows = set(re.findall(r"`(\w+)`", MANUAL[MANUAL.index("## Events") :]))
     drivers = set(events.DriverWord.__args__)  # type: ignore[attr-defined]
-    assert events.ENGINE_WORDS | drivers <= rows | {"rewritten", "held"}
+    assert events.ENGINE_WORDS | drivers <= rows
 
 
 def test_defaults_are_as_stated() -> None:
@@ -57,6 +58,21 @@ def test_defaults_are_as_stated() -> None:
 
 def test_samples_work() -> None:
     blocks = re.findall(r"```(\w+)\n(.*?)```", MANUAL, re.DOTALL)
-    assert [kind for kind, _ in blocks] == ["yaml", "python"]
+    assert [kind for kind, _ in blocks] == ["yaml", "yaml", "python"]
     assert load(yaml.safe_load(blocks[0][1])).rules[1].chance == 0.75
-    exec(blocks[1][1], {})
+    chances = [act.chance for act in load(yaml.safe_load(blocks[1][1])).rules[0].then]
+    assert chances == [0.5, 0.45, 0.1]
+    exec(blocks[2][1], {})
+
+
+def test_profiles_are_listed_with_their_facts() -> None:
+    row = r"^\| `([a-z0-9-]+)` \| ([a-z-]+) \| `([a-z0-9-]+)`, (\w+) \| (.+) \|$"
+    assert re.findall(row, MANUAL, re.MULTILINE) == [
+        (name, one.act, one.fact, one.fidelity, one.source) for name, one in PROFILES.items()
+    ]
+
+
+def test_every_act_is_listed() -> None:
+    rows = re.findall(r"^\| `\{([a-z]+): ([a-z-]*)", MANUAL, re.MULTILINE)
+    said = {{"inject": kind, "rewrite": f"rewrite {kind}"}.get(word, word) for word, kind in rows}
+    assert said == set(action.ACTS)

@@ -130,7 +130,7 @@ def test_a_memory_does_what_its_act_did_unless_it_says_otherwise() -> None:
         "3-tuple", True, False,
     )  # fmt: skip
     drop = one({"drop": "flow", "residual": memory}).then[0]
-    assert drop.residual.then == (Drop(False, Toward.BOTH),)
+    assert drop.residual.then == (Drop(False, Toward.BOTH, name="r.then[0]"),)
     other = one({"drop": "flow", "residual": memory | {"then": {"inject": "reset"}}}).then[0]
     assert isinstance(other.residual.then[0], Reset)
 
