@@ -26,7 +26,7 @@ MORE: Final = 3.0
 REGULAR: Final = 0.35
 BURST: Final = 3
 
-State = Literal["fine", "none", "cut", "thin", "uneven", "untold"]
+State = Literal["fine", "none", "mute", "cut", "thin", "uneven", "untold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Way:
         if self.received is None:
             return "untold"
         if not self.received:
-            return "fine" if self.sent == 0 else "none"
+            return "mute" if self.sent == 0 else "none"
         if self.lost and self.tail and self.tail >= max(CUT, TAIL * self.lost):
             return "cut"
         if self.share < THIN:
@@ -66,7 +66,7 @@ class Way:
 
     def alike(self, other: Way) -> bool:
         """Whether the other end of the comparison fares no better."""
-        if self.state in ("none", "cut"):
+        if self.state in ("none", "mute", "cut"):
             return other.state == self.state
         if self.state == "thin":
             return other.share - self.share <= APART
@@ -108,7 +108,7 @@ def media(here: Part, there: Part | None) -> Verdict:
     pairs = [pair for pair in zip(local, control, strict=True) if _wrong(pair[0])]
     if all(one.alike(other) for one, other in pairs):
         return down(said)
-    worse = [one for one, other in pairs if other.state == "fine"]
+    worse = [one for one, other in pairs if other.state == "fine" and one.state != "mute"]
     if not worse:
         return unknown(f"{said}: neither call is whole")
     return blocked(_mechanism(local, worse), said)

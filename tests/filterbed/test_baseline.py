@@ -13,8 +13,12 @@ HTTP = {"address": "1.1.1.1", "outcome": "ok", "status": 200, "location": None}
 DNS = {"name": "a.net", "qtype": "A", "rcode": "NOERROR", "addresses": ["1.1.1.1"], "records": []}
 TCP = {"address": "1.1.1.1", "port": 80, "outcome": "ok"}
 TLS = {"address": "1.1.1.1", "port": 443, "outcome": "ok", "error": None}
-REGISTER = {"outcome": "ok", "code": 200}
+REGISTER: dict[str, Any] = {"outcome": "ok", "code": 200}
 CALL = {**REGISTER, "cut": False, "rtp_sent": 100, "rtp_received": 100, "rtp_echoed": 100}
+WAY: dict[str, Any] = {"sent": 50, "received": 50, "lost": 0}
+TOLD: dict[str, Any] = {**CALL, "account": {"ended_by": "them"}, "end": {"why": "completed"},
+        "media": {"to_callee": WAY, "from_callee": WAY}}  # fmt: skip
+HUNG_UP = {**TOLD, "cut": True, "account": {"ended_by": "us"}}
 TARGETS: dict[str, dict[str, Any]] = {
     "web": {"kind": "web", "url": "http://a.net/"},
     "https": {"kind": "web", "url": "https://a.net/"},
@@ -156,3 +160,41 @@ def test_addresses_of_families_not_asked_for_are_left_out() -> None:
 
 def test_what_was_not_measured_holds_nothing() -> None:
     assert holds("silent", {"error": "no sipp"}, TARGETS["call"], ()) == ["not measured: no sipp"]
+
+
+def ways(call: dict[str, Any], **media: dict[str, Any]) -> dict[str, Any]:
+    """Build a call's part of a measurement, some of its media changed."""
+    found = {name: {**way, **media.get(name, {})} for name, way in call["media"].items()}
+    return {"register": REGISTER, "call": {**call, "media": found}}
+
+
+UNSAID = {"sent": 0, "received": 0}
+UNHEARD = {"received": 0, "lost": 50}
+
+
+@pytest.mark.parametrize(
+    ("word", "sip_part", "problem"),
+    [
+        ("answers", ways(TOLD), None),
+        ("answers", ways(TOLD, to_callee={"received": 49, "lost": 1}), "to callee: 49 of 50"),
+        ("answers", ways(TOLD, from_callee=UNSAID), "from callee: 0 of 0"),
+        ("answers", ways(HUNG_UP), "a BYE that was not ours"),
+        ("hangs-up", ways(HUNG_UP), None),
+        ("hangs-up", ways(TOLD), "expected a BYE that the callee says it sent"),
+        ("hangs-up", ways({**HUNG_UP, "account": None}), "the callee says it sent"),
+        ("hangs-up", ways(HUNG_UP, to_callee={"lost": 2}), "expected all"),
+        ("one-way", ways(TOLD, from_callee=UNSAID), None),
+        ("one-way", ways(TOLD, to_callee=UNHEARD), None),
+        ("one-way", ways(TOLD), "expected media one way"),
+        ("one-way", ways(TOLD, to_callee=UNHEARD, from_callee=UNSAID), "expected media one way"),
+        ("no-answer", ways({**TOLD, "outcome": "timeout", "code": 180}), None),
+        ("no-answer", ways({**TOLD, "outcome": "timeout", "code": None}), "expected timeout 180"),
+        ("no-answer", ways(TOLD), "ok 200, expected timeout 180"),
+        ("one-way", ways({**TOLD, "outcome": "timeout", "code": None}), "expected ok 200"),
+        ("hangs-up", {"register": REGISTER, "call": None}, "not tried"),
+    ],
+)
+def test_calls_both_ways(word: str, sip_part: dict[str, Any], problem: str | None) -> None:
+    found = check(word, "call", sip=sip_part)
+    assert (problem is None) == (found == [])
+    assert not problem or problem in found[0]

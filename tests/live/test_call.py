@@ -11,8 +11,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +23,8 @@ from typing import Any
 
 import pytest
 
+from filterbed.baseline import holds
+from filterbed.probe.judge import judge
 from topologies.service import Conduct, Sip
 from topologies.services import kamailio, sipp
 from topologies.services.ready import enter
@@ -47,6 +52,8 @@ ip -n client route add default via 58.30.1.1; ip -n client -6 route add default 
 ip -n servers route add default via 212.23.7.254
 ip -n servers -6 route add default via 2001:678:1::fe
 """
+#: ETH_P_ALL: a tap for one protocol does not see what leaves.
+ALL = 3
 #: An RTP packet of 20 ms of G.711, IP header and all: RTCP and SIP are of other lengths.
 LENGTH = {4: 200, 6: 220}
 IN, OUT = "-s {at} -p udp -m length --length {length}", "-d {at} -p udp -m length --length {length}"
@@ -93,8 +100,67 @@ CASES: dict[str, Case] = {
     "unpaid": Case(user="debtor", seconds=1),
     "no-invite": Case(("-d {at} -p udp --dport 5060 -m string --algo bm --string INVITE",), 1),
     "no-answer": Case(("-s {at} -p udp --sport 5060 -m string --algo bm --string 407",), 1),
+    "forged-bye": Case(seconds=3),
+    "forged-403": Case(seconds=1),
     "no-bye": Case(("-d {at} -p udp --dport 5060 -m string --algo bm --string BYE",), 1),
 }  # fmt: skip
+
+
+class Forger(threading.Thread):
+    """Watches the router's inner interface; answers some, as a box on the path would."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.invited: list[str] = []
+        self.heard, self.ports = 0, b""
+        at = {name: address(number, 4) for number, name in enumerate(CASES)}
+        self.bye, self.refuse = (socket.inet_aton(at[n]) for n in ("forged-bye", "forged-403"))
+        self.ready = threading.Event()
+
+    def run(self) -> None:
+        enter("/run/netns/router")
+        ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ALL))
+        ear.bind(("r0", ALL))
+        mouth = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        self.ready.set()
+        while True:
+            packet = ear.recv(65535)
+            if packet[0] == 0x45 and packet[9] == 17 and (made := self.answer(packet)):
+                mouth.sendto(made, (socket.inet_ntoa(made[16:20]), 0))
+
+    def answer(self, packet: bytes) -> bytes | None:
+        head = (packet[0] & 15) * 4
+        text = packet[head + 8 :].decode("utf-8", "replace")
+        lines = text.split("\r\n")
+        keep = [x for x in lines if x.startswith(("Via:", "From:", "To:", "Call-ID:", "CSeq:"))]
+        ports = packet[head : head + 4]
+        if packet[16:20] == self.refuse and text.startswith("INVITE"):
+            said = "\r\n".join(["SIP/2.0 403 Forbidden", *keep, "Content-Length: 0", "", ""])
+            back = (packet[16:20], packet[12:16], ports[2:] + ports[:2])
+            return datagram(*back, said, ttl=64)
+        if packet[12:16] == self.bye and len(packet) == LENGTH[4] and self.invited:
+            self.heard += 1
+            if self.heard == 50:
+                where = (packet[12:16], packet[16:20], self.ports)
+                return datagram(*where, self.goodbye(), ttl=50)
+        if packet[12:16] == self.bye and "200 OK" in lines[0] and "INVITE" in text:
+            self.invited, self.ports = lines, ports
+        return None
+
+    def goodbye(self) -> str:
+        """Write the BYE that the callee would send: its To is its From."""
+        had = dict(line.split(": ", 1) for line in self.invited if ": " in line)
+        via = "Via: SIP/2.0/UDP 212.23.7.99:5060;branch=z9hG4bK-forged"
+        lines = ["BYE sip:alice@here SIP/2.0", via, f"From: {had['To']}", f"To: {had['From']}"]
+        lines += [f"Call-ID: {had['Call-ID']}", "CSeq: 7 BYE", "Content-Length: 0", "", ""]
+        return "\r\n".join(lines)
+
+
+def datagram(source: bytes, to: bytes, ports: bytes, text: str, *, ttl: int) -> bytes:
+    """Write a UDP datagram over IPv4; the kernel puts in the header's checksum."""
+    data = text.encode()
+    udp = ports + struct.pack("!HH", 8 + len(data), 0) + data
+    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, ttl, 17, 0) + source + to + udp
 
 
 def address(number: int, version: int) -> str:
@@ -144,6 +210,9 @@ def inside(directory: Path) -> None:
     for _, version, rule in harm:
         argv = [*tables(version), "-A", "FORWARD", *rule.split(), "-j", "DROP"]
         subprocess.run(argv, check=True)
+    forger = Forger()
+    forger.start()
+    assert forger.ready.wait(10)
     enter("/run/netns/client")
     found = dict(zip(CASES, calls(sips), strict=True))
     counted = {version: hits(version) for version in (4, 6)}
@@ -194,6 +263,114 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert found.returncode == 0, found.stdout[-2000:] + found.stderr[-3000:]
     rows: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
     return rows
+
+
+def call(measured: dict[str, Any], case: str) -> dict[str, Any]:
+    assert measured[case]["sip"]["register"]["code"] == 200
+    found: dict[str, Any] = measured[case]["sip"]["call"]
+    return found
+
+
+def lost(measured: dict[str, Any], case: str) -> list[int]:
+    """Return what the measurement says was lost, by the direction of the case's rules."""
+    media = call(measured, case)["media"]
+    ways = ["from_callee" if rule.startswith(IN[:2]) else "to_callee" for rule in CASES[case].rules]
+    return [media[way]["lost"] for way in ways]
+
+
+@pytest.mark.parametrize("case", ["whole", "pcma", "six"])
+def test_whole_calls(measured: dict[str, Any], case: str) -> None:
+    found = call(measured, case)
+    assert (found["outcome"], found["code"], found["end"]["why"]) == ("ok", 200, "completed")
+    assert found["seconds"] < CASES[case].seconds + 1.5
+    for way in found["media"].values():
+        assert (way["lost"], way["duplicates"]) == (0, 0)
+        assert way["sent"] == way["received"] >= 50 * CASES[case].seconds
+        assert 0 <= way["delay"] < 0.2
+        assert way["mos"] is not None
+        assert way["mos_inputs"]["codec"] == CASES[case].media.upper()
+    assert found["rtp_sent"] == found["rtp_echoed"]
+    target = {"kind": "call", "addresses": []}
+    assert holds("answers", measured[case], target, ()) == []
+
+
+@pytest.mark.parametrize("case", ["lost-out", "lost-in", "lost-both", "cut", "policed", "six-lost"])
+def test_loss_injected_is_loss_measured(measured: dict[str, Any], case: str) -> None:
+    """Within one packet in 250."""
+    dropped = measured[case]["dropped"]
+    assert all(dropped), dropped
+    for injected, found in zip(dropped, lost(measured, case), strict=True):
+        assert abs(injected - found) <= 1, (dropped, lost(measured, case))
+    assert holds("answers", measured[case], {"kind": "call", "addresses": []}, ())
+
+
+def test_the_way_that_is_not_harmed_is_whole(measured: dict[str, Any]) -> None:
+    assert call(measured, "lost-out")["media"]["from_callee"]["lost"] == 0
+    assert call(measured, "lost-in")["media"]["to_callee"]["lost"] == 0
+
+
+@pytest.mark.parametrize(
+    ("case", "mechanism"),
+    [
+        ("lost-out", "rtp.loss"), ("lost-in", "rtp.loss"), ("six-lost", "rtp.loss"),
+        ("policed", "rtp.throttle"), ("cut", "rtp.timeout"), ("deaf", "rtp.oneway"),
+        ("dumb", "rtp.oneway"), ("silent", "rtp.timeout"), ("no-invite", "sip.invite.timeout"),
+        ("no-answer", "sip.invite.timeout"), ("forged-403", "sip.invite.reject"),
+        ("forged-bye", "sip.bye"),
+    ],
+)  # fmt: skip
+def test_harm_is_named(measured: dict[str, Any], case: str, mechanism: str) -> None:
+    found = judge(measured[case], measured["whole"])
+    assert (found.verdict, found.mechanisms, found.locus) == ("blocked", (mechanism,), "network")
+
+
+@pytest.mark.parametrize(
+    ("case", "word", "verdict"),
+    [
+        ("busy", "status: 486", "down"), ("codec", "status: 488", "down"),
+        ("rings", "no-answer", "down"), ("hangs-up", "hangs-up", "ok"), ("mute", "one-way", "down"),
+        ("one-way", "one-way", "down"), ("unpaid", "status: 403", "down"),
+    ],
+)  # fmt: skip
+def test_honest_failures_are_nobodys_doing(
+    measured: dict[str, Any], case: str, word: str, verdict: str
+) -> None:
+    target = {"kind": "call", "addresses": []}
+    assert holds(word, measured[case], target, ()) == []
+    assert holds("answers", measured[case], target, ())
+    assert judge(measured[case], measured[case]).verdict == verdict
+
+
+def test_why_calls_end(measured: dict[str, Any]) -> None:
+    ends = {case: call(measured, case)["end"] for case in CASES}
+    assert {case: (end["why"], end["at"], end["code"]) for case, end in ends.items()} == {
+        **dict.fromkeys(CASES, ("completed", None, None)),
+        "dumb": ("silent", None, None), "silent": ("silent", None, None),
+        "mute": ("silent", None, None), "busy": ("rejected", None, 486),
+        "codec": ("rejected", None, 488), "unpaid": ("rejected", None, 403),
+        "forged-403": ("rejected", None, 403), "rings": ("timeout", "INVITE", 180),
+        "no-invite": ("timeout", "INVITE", None), "no-answer": ("timeout", "INVITE", None),
+        "no-bye": ("timeout", "BYE", None), "hangs-up": ("bye", None, None),
+        "forged-bye": ("bye", None, None),
+    }  # fmt: skip
+    assert ends["hangs-up"]["seconds"] == pytest.approx(0.5, abs=0.3)
+    assert call(measured, "hangs-up")["account"]["ended_by"] == "us"
+    assert call(measured, "forged-bye")["after_bye"] > 3
+
+
+def test_no_media_no_score(measured: dict[str, Any]) -> None:
+    media = call(measured, "silent")["media"]
+    assert [way["mos"] for way in media.values()] == [None, None]
+    assert [way["received"] for way in media.values()] == [0, 0]
+
+
+def test_who_answered(measured: dict[str, Any]) -> None:
+    assert call(measured, "whole")["answered_by"] == f"{address(0, 4)}:5060"
+    assert call(measured, "whole")["ttl"] == 63
+    codes = [answer["code"] for answer in call(measured, "forged-403")["answers"]]
+    assert codes[0] == 403
+    assert {407, 100} & {*codes}
+    assert call(measured, "six")["answered_by"].startswith("[2001:678:1::")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,17 @@ NET, OWN, OPEN = "network", "server_side", "unknown"
 UP = {"register": 200, "call": 200}
 TWICE = {"answers": [{"cseq": "1", "code": 403}, {"cseq": "1", "code": 401}]}
 ONCE = {"answers": [{"cseq": "1", "code": 401}, {"cseq": "2", "code": 403}]}
+BOTH = [{"cseq": "1", "code": code, "seconds": 0.1} for code in (403, 407)]
+LEFT = {"reason": "the other side hung up", "before_ours": True}
+
+
+def refusal(**more: Any) -> dict[str, Any]:
+    return {"outcome": "rejected", "code": 403, "server": "registrar", **more}
+
+
+def answers(*seconds: float) -> list[dict[str, Any]]:
+    return [{"cseq": "1", "code": 401, "ttl": 61, "seconds": one} for one in seconds]
+
 
 CASES: dict[str, tuple[str, Any, Any, Any, str, list[str], str | None]] = {
     "registered": ("sip", {"register": 200}, {"register": 200}, {}, "ok", [], None),
@@ -83,6 +94,64 @@ CASES: dict[str, tuple[str, Any, Any, Any, str, list[str], str | None]] = {
     "cut-by-bye": ("call", {**UP, "call": {"cut": True}}, UP, {}, "blocked", ["sip.bye"], NET),
     "cut-for-all": (
         "call", {**UP, "call": {"cut": True}}, {**UP, "call": {"cut": True}}, {}, "ok", [], None,
+    ),
+    "cut-by-the-callee": (
+        "call", {**UP, "call": {"cut": True, "account": {"ended_by": "us"}}}, UP, {},
+        "ok", [], None,
+    ),
+    "cut-at-both-ends": (
+        "call", {**UP, "call": {"cut": True, "account": {"ended_by": "them"}}},
+        {**UP, "call": {"cut": True}}, {}, "blocked", ["sip.bye"], NET,
+    ),
+    "cut-and-goes-on-talking": (
+        "call", {**UP, "call": {"cut": True, "after_bye": 12}}, {**UP, "call": {"cut": True}}, {},
+        "blocked", ["sip.bye"], NET,
+    ),
+    "cut-with-stragglers": (
+        "call", {**UP, "call": {"cut": True, "after_bye": 2}}, {**UP, "call": {"cut": True}}, {},
+        "ok", [], None,
+    ),
+    "callee-was-sent-a-bye": (
+        "call", {**UP, "call": {"rtcp_bye": LEFT}}, UP, {}, "blocked", ["sip.bye"], NET,
+    ),
+    "callee-left-after-ours": (
+        "call", {**UP, "call": {"rtcp_bye": {**LEFT, "before_ours": False}}}, UP, {},
+        "ok", [], None,
+    ),
+    "refused-from-another-hop": (
+        "call", {"register": {"ttl": 61}, "call": refusal(ttl=64)}, UP, {},
+        "blocked", ["sip.invite.reject"], NET,
+    ),
+    "refused-from-elsewhere": (
+        "call", {"register": {"answered_by": "1.1.1.1:5060"},
+                 "call": refusal(answered_by="9.9.9.9:5060")}, UP, {},
+        "blocked", ["sip.invite.reject"], NET,
+    ),
+    "refused-too-soon": (
+        "call", {"register": {"ttl": 61, "answers": answers(0.041, 0.043)},
+                 "call": refusal(ttl=61, answers=[{"cseq": "1", "code": 403, "seconds": 0.02}])},
+        UP, {}, "blocked", ["sip.invite.reject"], NET,
+    ),
+    "refused-and-then-answered": (
+        "call", {**UP, "call": refusal(answers=BOTH)},
+        UP, {}, "blocked", ["sip.invite.reject"], NET,
+    ),
+    "refused-by-the-registrar": (
+        "call", {"register": {"ttl": 61, "answers": answers(0.041)}, "call": refusal(ttl=61)},
+        {**UP, "call": {"server": None}}, {}, "blocked", [], OWN,
+    ),
+    "refused-by-nobody-known": (
+        "call", {"register": {"ttl": 61}, "call": refusal(ttl=61, server=None)},
+        {**UP, "call": {"server": None}}, {}, "blocked", ["sip.invite"], OPEN,
+    ),
+    "refused-as-the-control-is": (
+        "call", {"register": {"ttl": 61}, "call": refusal(ttl=64)}, {**UP, "call": refusal()}, {},
+        "down", [], None,
+    ),
+    "registration-refused-from-another-hop": (
+        "sip", {"register": refusal(ttl=64, answers=[{"cseq": "1", "code": 401, "ttl": 61},
+                                                      {"cseq": "2", "code": 403, "ttl": 64}])},
+        {"register": 200}, {}, "blocked", ["sip.register.reject"], NET,
     ),
     "no-media": (
         "call", {**UP, "call": {"rtp_received": 0, "rtp_echoed": 0}}, UP, {},
