@@ -219,8 +219,12 @@ def _truths(
         if order.policies[censor.name].get("race") == "may-lose":
             box = next(b for b in scenario.plan.boxes if b.node == censor.node)
             inner = [directory.wire(box.node, interface) for interface in box.inside]
-            beaten = [id(x.event) for x in race.losses(inner, directory.door(censor.name), mine)]
-            mine = [event for event in mine if id(event) not in beaten]
+            # What was told the server for the same packet came after its answer had left.
+            beaten = {
+                loss.event.get("n")
+                for loss in race.losses(inner, directory.door(censor.name), mine)
+            }
+            mine = [e for e in mine if e.get("event") not in ACTS or e.get("n") not in beaten]
         records[censor.name] = (frames, mine, spans(mine, len(frames)))
     found: dict[str, dict[Pair, Label]] = {}
     for number, probe in enumerate(dict.fromkeys(tool.probe for tool in tools)):

@@ -262,6 +262,24 @@ def test_a_scenario_that_does_not_do_what_it_says_is_invalid(tmp_path: Path, nam
     assert (score["rows"], score["summary"]) == ([], None)
 
 
+def test_a_censor_that_is_too_slow_hits_nobody(tmp_path: Path) -> None:
+    """Its resets leave after the page: the log says so, and what was true is that it opened."""
+    text = (PROJECT / "scenarios" / "library" / "http" / "rst-host.yaml").read_text()
+    for old, new in (
+        ("latency: 2 ms", "latency: 60 ms"),
+        ("    rules:\n      - id:", "    rules:\n      - race: may-lose\n        id:"),
+        ("    locus: network\n", "    locus: network\n    decided-by: log\n"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "slow.yaml"
+    path.write_text(text)
+    code, entry, score = run(tmp_path, str(path))
+    assert (entry["valid"], entry["invalid_because"], code) == (True, [], 0)
+    assert {row["expected"]["verdict"] for row in score["rows"]} == {"ok", "down"}
+    assert '"event": "injected"' in (Path(entry["dir"]) / "events.jsonl").read_text()
+
+
 def test_a_server_that_does_not_answer_as_declared_fails_the_control_pass(tmp_path: Path) -> None:
     path = broken(
         tmp_path,
