@@ -1,0 +1,286 @@
+"""What the live censor reads, between real clients and real servers: aioquic, openssl, curl.
+
+The stage is that of test_censor_queue.py; each test runs a function `scene_*` in a sandbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_spec = spec_from_file_location("stage", Path(__file__).with_name("test_censor_queue.py"))
+assert _spec is not None
+assert _spec.loader is not None
+stage: Any = module_from_spec(_spec)
+_spec.loader.exec_module(stage)
+
+BLOCKED = {"suffix": ["blocked.example"]}
+GREAT_FIREWALL = {
+    "position": "in-path",
+    "quic": {"versions": ["v1"], "datagrams": 1, "join_datagrams": False},
+    "rules": [
+        {
+            "id": "quic",
+            "when": {"quic.sni": BLOCKED, "client.port": "above server.port"},
+            "then": {
+                "drop": "packet",
+                "toward": "client",
+                "residual": {"seconds": 10, "then": {"drop": "packet", "toward": "server"}},
+            },
+        }
+    ],
+}
+
+
+# --- what runs in the sandbox ---------------------------------------------------------------
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    import trustme
+
+    issued = trustme.CA().issue_cert("any.example")
+    paths = folder / "cert.pem", folder / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(str(paths[0]))
+    issued.private_key_pem.write_to_path(str(paths[1]))
+    return paths
+
+
+def quic_server() -> None:
+    """Echo what comes on a stream, on UDP port 443."""
+    from aioquic.asyncio.server import serve
+    from aioquic.quic.configuration import QuicConfiguration
+
+    async def echo(reader: Any, writer: Any) -> None:
+        writer.write(await reader.read())
+        writer.write_eof()
+
+    tasks = set()
+
+    def answer(reader: Any, writer: Any) -> None:
+        tasks.add(asyncio.ensure_future(echo(reader, writer)))
+
+    async def main() -> None:
+        configuration = QuicConfiguration(is_client=False, alpn_protocols=["echo"])
+        configuration.load_cert_chain(*certificate(Path(os.environ["STAGE"])))
+        await serve(
+            stage.SERVER,
+            443,
+            configuration=configuration,
+            stream_handler=answer,
+        )
+        print("up", flush=True)
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+
+
+def quic_client() -> None:
+    """Ask under a name, with a version, from a port; say what came back, or "timeout"."""
+    import ssl
+
+    from aioquic.asyncio.client import connect
+    from aioquic.quic.configuration import QuicConfiguration
+
+    name, version, port = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+
+    async def ask() -> str:
+        configuration = QuicConfiguration(
+            alpn_protocols=["echo"],
+            server_name=name,
+            verify_mode=ssl.CERT_NONE,
+            original_version=version,
+            supported_versions=[version],
+        )
+        async with connect(
+            stage.SERVER, 443, configuration=configuration, local_port=port
+        ) as client:
+            reader, writer = await client.create_stream()
+            writer.write(b"genuine")
+            writer.write_eof()
+            answer: bytes = await reader.read()
+            return answer.decode()
+
+    try:
+        print(asyncio.run(asyncio.wait_for(ask(), 1.5)))
+    except (TimeoutError, ConnectionError, OSError):
+        print("timeout")
+
+
+def ask_quic(ground: Any, name: str, *, version: int = 1, port: int = 0) -> str:
+    argv = [sys.executable, __file__, "quic_client", name, str(version), str(port)]
+    answer: str = ground.run("client", *argv)[1].strip()
+    return answer
+
+
+@contextmanager
+def serving(ground: Any, *command: str) -> Iterator[None]:
+    with ground.program("server", *command) as child:
+        assert child.stdout is not None
+        while (line := child.stdout.readline()) not in ("up\n", "ACCEPT\n"):
+            assert line
+        yield
+
+
+def scene_quic(ground: Any) -> dict[str, Any]:
+    with (
+        serving(ground, sys.executable, __file__, "quic_server"),
+        ground.censor(GREAT_FIREWALL) as censor,
+    ):
+        before = ask_quic(ground, "www.blocked.example")
+        censor.ask("active")
+        found = {
+            "low": ask_quic(ground, "www.blocked.example", port=400),
+            "second": ask_quic(ground, "www.blocked.example", version=0x6B3343CF),
+            "free": ask_quic(ground, "www.free.example"),
+            "blocked": ask_quic(ground, "www.blocked.example"),
+            "residual": ask_quic(ground, "www.free.example"),
+        }
+        events = ground.folder / "events.jsonl"
+        deadline = time.monotonic() + 20
+        while '"forgotten"' not in events.read_text() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        found["after"] = ask_quic(ground, "www.free.example")
+        return dict(ground.finish(censor, before=before, **found))
+
+
+def scene_dtls(ground: Any) -> dict[str, Any]:
+    policy = {
+        "position": "in-path",
+        "rules": [
+            {"id": "dtls", "when": {"dtls.sni": BLOCKED}, "then": {"drop": "packet"}},
+        ],
+    }
+    cert, key = certificate(ground.folder)
+    server = ["openssl", "s_server", "-dtls", "-accept", f"{stage.SERVER}:4433"]
+    server += ["-cert", str(cert)]
+
+    def ask(name: str) -> str:
+        script = (
+            f"(sleep 1.5) | timeout 3 openssl s_client -dtls -connect {stage.SERVER}:4433 "
+            f"-servername {name} 2>&1 | grep -c 'BEGIN CERTIFICATE' || true"
+        )
+        return str(ground.sh("client", script)).strip()
+
+    with serving(ground, *server, "-key", str(key)), ground.censor(policy) as censor:
+        censor.ask("active")
+        return dict(
+            ground.finish(censor, free=ask("www.free.example"), blocked=ask("www.blocked.example"))
+        )
+
+
+def scene_http(ground: Any) -> dict[str, Any]:
+    listed = ground.folder / "words.txt"
+    listed.write_text("falun  # as documented\n")
+    policy = {
+        "position": "on-path",
+        "rules": [
+            {
+                "id": "keyword",
+                "when": {"http.keyword": {"substring": {"file": "words.txt"}, "decode": True}},
+                "then": {"inject": "reset"},
+            },
+            {
+                "id": "agent",
+                "when": {"http.header": {"user-agent": {"regex": ["^bad(bot)?/[0-9]+$"]}}},
+                "then": {"inject": "reset"},
+            },
+        ],
+    }
+    with ground.server(), ground.censor(policy) as censor:
+        censor.ask("active")
+        found = {
+            "free": ground.curl("free.example", path="/f%61lan"),
+            "path": ground.curl("free.example", path="/x?q=f%61lun"),
+            "cookie": ground.curl("free.example", "-H", "Cookie: falun"),
+            "agent": ground.curl("free.example", "-A", "badbot/12"),
+            "other": ground.curl("free.example", "-A", "goodbot/12"),
+        }
+        return dict(ground.finish(censor, **found))
+
+
+def main() -> None:
+    if sys.argv[1].startswith("quic_"):
+        globals()[sys.argv[1]]()
+    else:
+        result = globals()[f"scene_{sys.argv[1]}"](stage.Ground())
+        Path(os.environ["STAGE"], "result.json").write_text(json.dumps(result))
+
+
+# --- what pytest runs -----------------------------------------------------------------------
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[[str], dict[str, Any]]:
+    """Run a scene in a sandbox and return what it found."""
+    missing = [
+        tool for tool in ("unshare", "ip", "ethtool", "curl", "openssl") if not shutil.which(tool)
+    ]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+    def run(scene: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [*stage.UNSHARE, sys.executable, __file__, scene],
+            env={**os.environ, "STAGE": str(tmp_path), "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        result: dict[str, Any] = json.loads((tmp_path / "result.json").read_text())
+        return result
+
+    return run
+
+
+def test_a_real_quic_client_is_blocked_by_name(play: Callable[[str], dict[str, Any]]) -> None:
+    """Source: fact cn-quic-sni."""
+    result = play("quic")
+    stage.assert_clean(result)
+    assert result["before"] == "genuine"
+    assert result["low"] == "genuine"  # its port is below the server's
+    assert result["second"] == "genuine"  # version 2 is not read
+    assert result["free"] == "genuine"
+    assert result["blocked"] == "timeout"
+    assert result["residual"] == "timeout"
+    assert result["after"] == "genuine"
+    (matched,) = (event for event in result["events"] if event["event"] == "matched")
+    assert matched["trigger"] == {"quic.sni": "www.blocked.example", "quic.version": "v1"}
+    named = [e["trigger"] for e in result["events"] if e.get("residual") and e.get("trigger")]
+    assert {"quic.sni": "www.free.example", "quic.version": "v1"} in named
+
+
+def test_a_real_dtls_client_is_blocked_by_name(play: Callable[[str], dict[str, Any]]) -> None:
+    result = play("dtls")
+    stage.assert_clean(result)
+    assert result["free"] != "0"
+    assert result["blocked"] == "0"
+    assert {event.get("rule") for event in result["events"]} >= {"dtls"}
+
+
+def test_keywords_and_headers_of_a_real_client(play: Callable[[str], dict[str, Any]]) -> None:
+    result = play("http")
+    stage.assert_clean(result)
+    assert {name: result[name][0] for name in ("free", "path", "cookie", "agent", "other")} == {
+        "free": 0, "path": 56, "cookie": 0, "agent": 56, "other": 0,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
