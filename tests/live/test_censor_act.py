@@ -1,0 +1,227 @@
+"""What the live censor does to packets, as curl and dig see it: rewritten, held, policed, cut.
+
+Scenes run in a fresh sandbox, on the ground of `test_censor_queue.py`; this file is the program.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.live
+
+
+def _sibling() -> Any:
+    """Load the file that knows how to lay the ground."""
+    path = Path(__file__).with_name("test_censor_queue.py")
+    spec = importlib.util.spec_from_file_location("censor_scenes", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+scenes = _sibling()
+HOST = {"http.host": {"suffix": ["blocked.example"]}}
+NAME = {"dns.name": {"suffix": ["blocked.example"]}}
+DATA = ["-o", "/dev/null", "-w", "%{size_download} %{time_total} %{time_connect}"]
+
+
+def policy(*rules: tuple[Any, Any], position: str = "in-path") -> dict[str, Any]:
+    listed = [{"id": f"r{n}", "when": w, "then": then} for n, (w, then) in enumerate(rules)]
+    return {"position": position, "rules": listed}
+
+
+# --- what runs in the sandbox ----------------------------------------------------------------
+
+
+def scene_rewrite(ground: Any) -> dict[str, Any]:
+    reset = {"rewrite": "reset", "toward": "client", "for": "75 s"}
+    answer = {"rewrite": "dns-answer", "addresses": ["10.10.34.36"]}
+    spoilt = {"rewrite": "packet", "bad_checksum": True, "toward": "client"}
+    rules = policy((HOST, reset), (NAME, answer), ({"server.port": [8080]}, spoilt))
+    with (
+        ground.server(),
+        ground.program("client", sys.executable, scenes.__file__, "listen", "c0") as ear,
+        ground.censor(rules) as censor,
+    ):
+        assert ear.stdout.readline() == "up\n"
+        censor.ask("active")
+        found = {
+            "blocked": ground.curl("www.blocked.example"),
+            "free": ground.curl("free.example"),
+            "dns": [ground.dig("www.blocked.example"), ground.dig("free.example")],
+            "spoilt": ground.curl("free.example", port=8080),
+        }
+        found = ground.finish(censor, **found)
+        return {**found, "wire": (ground.folder / "wire").read_text().split()}
+
+
+def scene_hold(ground: Any) -> dict[str, Any]:
+    late = {"delay": "300 ms", "toward": "client"}
+    shape = {"shape": "2 Mbit/s", "burst": "20 kB", "queue": "2 s", "toward": "client"}
+    rules = policy((NAME, late), (HOST, shape))
+    timed = ["-o", "/dev/null", "-w", "%{time_total}"]
+    with ground.server(), ground.censor(rules) as censor:
+        censor.ask("active")
+        query = "+noall", "+answer", "+stats"
+        found = {
+            "late": ground.run("client", "dig", *query, f"@{scenes.SERVER}", "a.blocked.example"),
+            "soon": ground.run("client", "dig", *query, f"@{scenes.SERVER}", "free.example"),
+            "slow": ground.curl("blocked.example", *timed, "-m", "20", path="/size/500000"),
+            "fast": ground.curl("free.example", *timed, path="/size/500000"),
+        }
+        return dict(ground.finish(censor, **found))
+
+
+def scene_idle(ground: Any) -> dict[str, Any]:
+    """What is held when the policy ends goes at once."""
+    rules = policy(({"server.port": [53]}, {"delay": "1.5 s", "toward": "client"}))
+    with ground.server(), ground.censor(rules) as censor:
+        censor.ask("active")
+        dig = ground.argv(
+            "client", ["dig", "+tries=1", "+time=5", f"@{scenes.SERVER}", "x.example"]
+        )
+        with subprocess.Popen(dig, stdout=subprocess.PIPE, text=True) as asking:
+            log = ground.folder / "events.jsonl"
+            while '"held"' not in log.read_text():
+                censor.ask("stats")  # the log is complete up to each answer
+            censor.ask("idle")
+            said = asking.communicate(timeout=10)[0]
+        return dict(ground.finish(censor, said=said))
+
+
+def scene_police(ground: Any) -> dict[str, Any]:
+    police = {"police": "140 kbit/s", "burst": "10 kB"}
+    cut = {"cut": {"bytes": "16 KiB"}, "counting": "client"}
+    rules = policy((HOST, police), ({"server.port": [8080]}, cut))
+    with ground.server(), ground.censor(rules) as censor:
+        censor.ask("active")
+        found = {
+            "slow": ground.curl("blocked.example", *DATA, "-m", "6", path="/size/2000000"),
+            "fast": ground.curl("free.example", *DATA, path="/size/2000000"),
+            "small": ground.curl("free.example", *DATA, port=8080, path="/size/8000"),
+            "cut": ground.curl("free.example", *DATA, port=8080, path="/size/100000"),
+        }
+        return dict(ground.finish(censor, **found))
+
+
+def scene_moments(ground: Any) -> dict[str, Any]:
+    """Three injectors at once, and one that comes after the real answer."""
+    pool = ["8.7.198.45"]
+    three = [{"inject": "dns-answer", "addresses": pool, "profile": f"gfw-dns-{n}"}
+             for n in (1, 2, 3)]  # fmt: skip
+    after = {"inject": "dns-answer", "addresses": pool, "when": "after"}
+    rules = policy((NAME, three), ({"dns.name": {"suffix": ["late.example"]}}, after),
+                   position="on-path")  # fmt: skip
+    with (
+        ground.server(),
+        ground.program("client", sys.executable, scenes.__file__, "listen", "c0") as ear,
+        ground.censor(rules) as censor,
+    ):
+        assert ear.stdout.readline() == "up\n"
+        censor.ask("active")
+        found = {"three": ground.dig("a.blocked.example"), "late": ground.dig("late.example")}
+        found = ground.finish(censor, **found)
+        return {**found, "wire": (ground.folder / "wire").read_text().split()}
+
+
+def main() -> None:
+    result = globals()[f"scene_{sys.argv[1]}"](scenes.Ground())
+    Path(os.environ["STAGE"], "result.json").write_text(json.dumps(result))
+
+
+# --- what pytest runs ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Any:
+    """Run a scene in a sandbox and return what it found."""
+
+    def run(scene: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [*scenes.UNSHARE, sys.executable, __file__, scene],
+            env={**os.environ, "STAGE": str(tmp_path), "PYTHONPATH": str(scenes.ROOT)},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        result: dict[str, Any] = json.loads((tmp_path / "result.json").read_text())
+        scenes.assert_clean(result)
+        return result
+
+    return run
+
+
+def said(result: dict[str, Any], word: str) -> list[dict[str, Any]]:
+    return [event for event in result["events"] if event["event"] == word]
+
+
+def test_packets_are_rewritten_where_they_stand(play: Any) -> None:
+    result = play("rewrite")
+    assert result["blocked"][0] == 56  # curl: connection reset
+    assert result["free"] == [0, "genuine\n"]
+    assert result["dns"] == [["10.10.34.36"], [scenes.SERVER]]
+    assert result["spoilt"][0] == 28  # wrong checksums: the handshake never ends
+    rewritten = [packet for event in said(result, "rewritten") for packet in event["packets"]]
+    assert len(rewritten) > 3
+    for packet in rewritten:
+        assert packet in result["wire"]
+    first = bytes.fromhex(rewritten[0])
+    assert (len(first) - 20 - 32, first[8], first[33]) == (0, 63, 0x14)  # the server's own TTL
+
+
+def test_packets_are_held_and_leave_at_their_time(play: Any) -> None:
+    result = play("hold")
+    times = {}
+    for name in ("late", "soon"):
+        (line,) = (x for x in result[name][1].splitlines() if "Query time" in x)
+        times[name] = int(line.split()[3]) / 1000
+    assert 0.33 <= times["late"] < 0.45  # 30 ms are the server's own
+    assert times["soon"] < 0.2
+    assert result["slow"][0] == 0
+    assert 1.7 < float(result["slow"][1]) < 3.0  # half a megabyte at 2 Mbit/s, headers counted
+    assert float(result["fast"][1]) < 1
+    assert len(said(result, "held")) > 100
+
+
+def test_what_is_held_goes_when_the_policy_ends(play: Any) -> None:
+    result = play("idle")
+    assert scenes.SERVER in result["said"]
+    (line,) = (x for x in result["said"].splitlines() if "Query time" in x)
+    assert int(line.split()[3]) < 1400
+
+
+def test_policers_and_cuts_leave_what_they_let_pass(play: Any) -> None:
+    result = play("police")
+    status, text = result["slow"]
+    size, seconds, _ = (float(x) for x in text.split())
+    assert status == 28  # curl: timeout
+    assert 60_000 < size * 8 / seconds < 160_000
+    assert result["fast"][0] == result["small"][0] == 0
+    assert result["cut"][0] == 28
+    assert 8000 < float(result["cut"][1].split()[0]) <= 16384
+    assert {event["rule"] for event in said(result, "dropped")} == {"r0", "r1"}
+
+
+def test_injectors_side_by_side_and_after_the_answer(play: Any) -> None:
+    result = play("moments")
+    assert result["three"] == ["8.7.198.45"]
+    assert result["late"] == [scenes.SERVER]
+    forged = [packet for event in said(result, "injected") for packet in event["packets"]]
+    assert len(forged) == 4
+    assert [packet for packet in result["wire"] if packet in forged] == forged
+    real = [packet for packet in result["wire"] if packet not in forged
+            and bytes.fromhex(packet)[9:10] == b"\x11" and "046c61746507" in packet]  # fmt: skip
+    assert result["wire"].index(real[-1]) < result["wire"].index(forged[3])
+
+
+if __name__ == "__main__":
+    main()
