@@ -50,6 +50,7 @@ class Dialog:
             case "INVITE" if number != self.asked:
                 self.began = self.began if self.began is not None else at
                 self.asked, self.code, self.tries = number, None, self.tries + 1
+                self.marks.pop("refused", None)  # it was a challenge
             case "ACK" if (self.code or 0) >= 300:
                 self.ended = self.tries > 1 or self.code not in (401, 407)
             case "BYE" if not self.cut:

@@ -46,10 +46,8 @@ class Way:
     def share(self) -> float:
         """How much came through, 0 to 1; 1 where it is not known."""
         received = self.received or 0
-        if self.sent:
-            return min(1.0, received / self.sent)
-        whole = received + (self.lost or 0)
-        return received / whole if whole else 1.0
+        whole = self.sent or 0 if self.lost is None else received + self.lost
+        return min(1.0, received / whole) if whole else 1.0
 
     @property
     def state(self) -> State:

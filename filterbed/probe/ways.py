@@ -63,6 +63,8 @@ def to_callee(dialog: Dialog, audio: Audio, echoed: int) -> Direction:
     if told := dialog.told:
         said = {name: getattr(told, name) for name in _TOLD}
         known = Direction(sent=sent, received=told.received, counted_by="header", **said)
+        if told.ended_by == "us":  # who hangs up does not hear what is still on its way
+            return replace(quality.complete(replace(known, sent=None), told.lost), sent=sent)
         return quality.complete(known, told.lost)
     if block := audio.block:
         got = min(max(0, block.highest - audio.first + 1 - block.lost), audio.sent)

@@ -103,6 +103,12 @@ def test_times_count_from_the_first_invite() -> None:
     assert dialog.end(media=False)["why"] == "silent"
 
 
+def test_a_challenge_is_no_refusal() -> None:
+    challenged = (INVITE, said(407, "1 INVITE"), acked(1))
+    assert run(*challenged).since("refused") == pytest.approx(0.1)
+    assert run(*challenged, AGAIN).since("refused") is None
+
+
 def test_account_of_the_media_is_read_from_bye_and_from_its_answer() -> None:
     header = "X-RTP-Stat: PS=7;PR=9;XE=us"
     answered = run(INVITE, ANSWERED, OURS, said(200, "3 BYE", header))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +60,14 @@ def test_both_ends_by_the_callees_account(audio: Audio, dialog: Dialog) -> None:
     assert row["account"]["ended_by"] == "them"
 
 
+def test_what_was_on_its_way_when_the_callee_hung_up_is_not_lost(
+    audio: Audio, dialog: Dialog
+) -> None:
+    dialog.told, dialog.cut = understand("PS=26;PR=24;PL=1;XE=us"), True
+    there = ways.row(dialog, audio)["media"]["to_callee"]
+    assert (there["sent"], there["received"], there["lost"], there["tail"]) == (50, 24, 1, None)
+
+
 def test_by_rtcp_where_the_account_is_missing(audio: Audio, dialog: Dialog) -> None:
     hear(audio, [*range(58)])
     leave(audio, "the other side hung up", at=11.3, lost=3, highest=147)
@@ -101,3 +112,25 @@ def test_media_after_a_bye_is_counted(audio: Audio, dialog: Dialog) -> None:
     assert ways.row(dialog, audio)["after_bye"] is None
     dialog.cut = True
     assert ways.row(dialog, audio)["after_bye"] == 9
+
+
+def keys(value: Any) -> Any:
+    """Return a measurement's shape: its keys, as deep as they go."""
+    return {key: keys(one) for key, one in value.items()} if isinstance(value, dict) else None
+
+
+def test_the_page_shows_every_key(audio: Audio, dialog: Dialog) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "voip.md").read_text()
+    (shown,) = re.findall(r"```json\n(.*?)```", page, re.S)
+    example = json.loads(shown)
+    hear(audio, [*range(40)])
+    leave(audio, "hung up", at=11.3)
+    dialog.told = understand("PS=62;PR=48")
+    row = ways.row(dialog, audio) | {"seconds": 1.0}
+    for one in (example, row):
+        one["account"] = None
+        for way in one["media"].values():
+            way["mos_inputs"] = None
+    assert keys(example) == keys(row)
+    table = set(re.findall(r"`([a-z_]+)`", page))
+    assert set(row) | set(row["media"]["to_callee"]) <= table
