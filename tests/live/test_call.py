@@ -8,19 +8,24 @@ that the router's rules counted.
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
+import random
+import select
 import shutil
 import socket
 import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import netfilterqueue
 import pytest
 
 from filterbed.baseline import holds
@@ -100,6 +105,7 @@ CASES: dict[str, Case] = {
     "unpaid": Case(user="debtor", seconds=1),
     "no-invite": Case(("-d {at} -p udp --dport 5060 -m string --algo bm --string INVITE",), 1),
     "no-answer": Case(("-s {at} -p udp --sport 5060 -m string --algo bm --string 407",), 1),
+    "uneven": Case(seconds=3),
     "forged-bye": Case(seconds=3),
     "forged-403": Case(seconds=1),
     "no-bye": Case(("-d {at} -p udp --dport 5060 -m string --algo bm --string BYE",), 1),
@@ -154,6 +160,36 @@ class Forger(threading.Thread):
         lines = ["BYE sip:alice@here SIP/2.0", via, f"From: {had['To']}", f"To: {had['From']}"]
         lines += [f"Call-ID: {had['Call-ID']}", "CSeq: 7 BYE", "Content-Length: 0", "", ""]
         return "\r\n".join(lines)
+
+
+class Unevenness(threading.Thread):
+    """Holds each packet of the audio for some time up to 0.3 s, on the router."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.ready = threading.Event()
+        self.held: list[tuple[float, int, Any]] = []
+
+    def run(self) -> None:
+        enter("/run/netns/router")
+        at = address(list(CASES).index("uneven"), 4)
+        rule = f"-A FORWARD -s {at} -p udp -m length --length {LENGTH[4]} -j NFQUEUE --queue-num 9"
+        subprocess.run([*tables(4)[4:], *rule.split()], check=True)
+        queue, luck = netfilterqueue.NetfilterQueue(), random.Random(1)
+
+        def hold(packet: Any) -> None:
+            packet.retain()
+            due = time.monotonic() + luck.uniform(0, 0.3)
+            heapq.heappush(self.held, (due, id(packet), packet))
+
+        queue.bind(9, hold)
+        self.ready.set()
+        while True:
+            wait = self.held[0][0] - time.monotonic() if self.held else 1.0
+            if select.select([queue.get_fd()], [], [], max(0.0, wait))[0]:
+                queue.run(block=False)
+            while self.held and self.held[0][0] <= time.monotonic():
+                heapq.heappop(self.held)[2].accept()
 
 
 def datagram(source: bytes, to: bytes, ports: bytes, text: str, *, ttl: int) -> bytes:
@@ -212,7 +248,10 @@ def inside(directory: Path) -> None:
         subprocess.run(argv, check=True)
     forger = Forger()
     forger.start()
+    uneven = Unevenness()
+    uneven.start()
     assert forger.ready.wait(10)
+    assert uneven.ready.wait(10)
     enter("/run/netns/client")
     found = dict(zip(CASES, calls(sips), strict=True))
     counted = {version: hits(version) for version in (4, 6)}
@@ -316,7 +355,7 @@ def test_the_way_that_is_not_harmed_is_whole(measured: dict[str, Any]) -> None:
         ("policed", "rtp.throttle"), ("cut", "rtp.timeout"), ("deaf", "rtp.oneway"),
         ("dumb", "rtp.oneway"), ("silent", "rtp.timeout"), ("no-invite", "sip.invite.timeout"),
         ("no-answer", "sip.invite.timeout"), ("forged-403", "sip.invite.reject"),
-        ("forged-bye", "sip.bye"),
+        ("forged-bye", "sip.bye"), ("uneven", "rtp.jitter"),
     ],
 )  # fmt: skip
 def test_harm_is_named(measured: dict[str, Any], case: str, mechanism: str) -> None:
@@ -356,6 +395,18 @@ def test_why_calls_end(measured: dict[str, Any]) -> None:
     assert ends["hangs-up"]["seconds"] == pytest.approx(0.5, abs=0.3)
     assert call(measured, "hangs-up")["account"]["ended_by"] == "us"
     assert call(measured, "forged-bye")["after_bye"] > 3
+
+
+def test_uneven_media_comes_late_and_out_of_order_and_is_not_lost(
+    measured: dict[str, Any],
+) -> None:
+    media = call(measured, "uneven")["media"]
+    back = media["from_callee"]
+    assert back["lost"] == 0
+    assert back["jitter"] > 0.05
+    assert min(back["late"], back["out_of_order"]) > 20
+    assert 0.1 < back["delay"] < 0.25
+    assert back["mos"] < 2 < 4 < media["to_callee"]["mos"]
 
 
 def test_no_media_no_score(measured: dict[str, Any]) -> None:
