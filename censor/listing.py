@@ -21,8 +21,8 @@ class ListError(ValueError):
     """A list that cannot be used: which file, which line, and why."""
 
 
-def read(path: str) -> list[str]:
-    """Return the entries of a file, without white space around them.
+def read(path: str, *, lower: bool = False) -> list[str]:
+    """Return the entries of a file, without white space around them; in lower case if so asked.
 
     Raises: ListError.
     """
@@ -36,8 +36,9 @@ def read(path: str) -> list[str]:
         raise ListError(f"{path}: {fault}, expected UTF-8") from fault
     if "#" in text:
         text = _COMMENT.sub("", text)
-    lines = [line.strip() for line in text.split("\n")]
-    return [line for line in lines if line]
+    if lower:
+        text = text.lower()
+    return [entry for line in text.split("\n") if (entry := line.strip())]
 
 
 def prefixes(path: str) -> Iterator[tuple[bytes, int]]:

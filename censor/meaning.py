@@ -108,21 +108,20 @@ def _more(said: Mapping[str, Any], cased: bool) -> Iterable[Condition]:
         yield Condition("http.header", want, name.lower())
 
 
-def words(listed: clause.Words) -> Sequence[str]:
+def words(listed: clause.Words, *, lower: bool = False) -> Sequence[str]:
     """Return the entries of a list, from its file if it is in one. Raises: ListError."""
-    return listing.read(listed.file) if isinstance(listed, clause.ListFile) else listed
+    if isinstance(listed, clause.ListFile):
+        return listing.read(listed.file, lower=lower)
+    return [word.lower() for word in listed] if lower else listed
 
 
 def compile_names(names: clause.Names) -> Names:
     """Compile a set of names. Raises: ListError, PatternError."""
 
     def plain(listed: clause.Words) -> frozenset[str]:
-        found = words(listed)
-        if names.case:
-            return frozenset([word.strip(".") for word in found])
-        return frozenset([word.lower().strip(".") for word in found])
+        return frozenset(word.strip(".") for word in words(listed, lower=not names.case))
 
-    parts = tuple(word if names.case else word.lower() for word in words(names.substring))
+    parts = tuple(words(names.substring, lower=not names.case))
     exact, suffix = plain(names.exact), plain(names.suffix)
     shaped, exact, suffix, parts = _shaped(names, exact, suffix, parts)
     few = len(parts) <= SCANNED
