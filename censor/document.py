@@ -22,13 +22,31 @@ def _acts(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Chance(Model):
+    """How often a rule that matches acts, and for what that is decided."""
+
+    of: Annotated[float, Field(gt=0, le=1)] | None = None
+    by_hour: Annotated[list[Probability], Field(min_length=24, max_length=24)] | None = None
+    per: Literal["match", "flow", "pair", "ecmp"] = "match"
+
+
+class Clock(Model):
+    """What time of day it is when the box starts, and how long an hour takes."""
+
+    start: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "00:00"
+    hour: Duration = 3600.0
+
+
 class Rule(Model):
     """One thing the box does."""
 
     id: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9._/-]+$")]
     when: When
     then: Annotated[list[Act], BeforeValidator(_acts), Field(min_length=1, max_length=16)]
-    chance: Annotated[float, Field(gt=0, le=1)] = 1.0
+    chance: Annotated[float, Field(gt=0, le=1)] | Chance = 1.0
     goes_on: Annotated[bool, Field(alias="continue")] = False
     fidelity: Fidelity | None = None
     source: int | str | None = None
@@ -61,6 +79,7 @@ class PolicyDocument(Model):
     stun: clause.StunBehaviour = clause.StunBehaviour()
     rtp: clause.RtpBehaviour = clause.RtpBehaviour()
     first: clause.FirstBehaviour = clause.FirstBehaviour()
+    clock: Clock = Clock()
     limits: LimitsDocument = LimitsDocument()
     pools: dict[str, list[Address]] = {}
     rules: list[Rule] = []

@@ -44,7 +44,7 @@ class Engine:
     ) -> None:
         self.seen = seen
         self._memories = Memories(policy.limits.residual)
-        announced = Announced()
+        announced = Announced(life=policy.limits.idle)
         self._court = Court(
             policy,
             Luck(seed, certain=certain),

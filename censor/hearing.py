@@ -120,7 +120,7 @@ class Hearing:
 
     def _fire(self, rule: Rule, message: Message | None) -> bool:
         """Do what a rule that matches says, with its chance; say whether it came to that."""
-        fires = self._court.luck.fires(rule.chance)
+        fires = self._comes_true(rule)
         if (message and not message.repeated) or rule.id not in self._case.said:
             self._case.said.add(rule.id)
             self._sentence.say("matched", rule.id, {} if fires else {"fired": False})
@@ -133,6 +133,14 @@ class Hearing:
             for act in acts:
                 self._sentence.carry_out(act, rule.id, message)
         return fires
+
+    def _comes_true(self, rule: Rule) -> bool:
+        luck, odds = self._court.luck, rule.odds
+        if odds is None:
+            return luck.fires(rule.chance)
+        if odds.per == "match":
+            return luck.fires(odds.chance(self._now))
+        return luck.certain or odds.comes_true(luck.seed, self._case.flow, self._now)
 
     # --- messages ------------------------------------------------------------------------
 

@@ -21,9 +21,10 @@ class Luck:
     Limits: not for cryptography. `certain` makes every chance come true and draws nothing for it.
     """
 
-    __slots__ = ("_state", "_turns", "certain")
+    __slots__ = ("_state", "_turns", "certain", "seed")
 
     def __init__(self, seed: int, *, certain: bool = False) -> None:
+        self.seed = seed
         self._state = seed & _MASK
         self.certain = certain
         self._turns: dict[str, int] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from censor import clause, listing
-from censor.dissect import quic_hello, quic_key, rtp
+from censor.dissect import quic_habit, rtp
 from censor.document import PolicyDocument
 from censor.enactment import tcp_flags
 from censor.entropy import Rule as Entropy
@@ -22,7 +22,7 @@ PROTOCOLS: Final = {
     "icmp": frozenset({int(Protocol.ICMP), int(Protocol.ICMP6)}),
 }
 
-_QUIC_VERSIONS: Final = {"v1": quic_key.V1, "v2": quic_key.V2}
+_QUIC_VERSIONS: Final = {"v1": quic_habit.V1, "v2": quic_habit.V2}
 
 #: Keys whose value is the one name a message has.
 NAMED: Final = ("dns.name", "http.host", "tls.sni", "quic.sni", "dtls.sni", "sip.host")
@@ -256,7 +256,7 @@ def readings(document: PolicyDocument) -> Mapping[App, Reading]:
         App.QUIC: Reading(
             port_set(quic.ports),
             over(["udp"]),
-            habit=quic_hello.Habit(
+            habit=quic_habit.Habit(
                 versions=frozenset(_QUIC_VERSIONS[version] for version in quic.versions),
                 datagrams=quic.datagrams,
                 reassemble=quic.join_datagrams,

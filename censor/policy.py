@@ -14,6 +14,7 @@ from censor.document import PolicyDocument
 from censor.enactment import Setting, enact
 from censor.errors import PolicyError
 from censor.meaning import compile_when, readings
+from censor.odds import Clock, Odds
 from censor.problem import problems
 from censor.quantity import seconds
 from censor.rules import Policy
@@ -46,8 +47,8 @@ def load(document: Mapping[str, Any]) -> Policy:
 def scaled(document: Mapping[str, Any], clock_rate: float) -> dict[str, Any]:
     """Return the document with durations in seconds, and those of memory divided by `clock_rate`.
 
-    Divided are how long residual memories and burdens last, after how long a flow is cut, and after
-    what silence it is forgotten; latency, delay, jitter and rates stay real.
+    Divided are how long residual memories and burdens last, after how long a flow is cut, after
+    what silence it is forgotten, and the clock's hour; latency, delay, jitter and rates stay real.
 
     Raises: InvalidPolicy.
     """
@@ -63,6 +64,12 @@ def scaled(document: Mapping[str, Any], clock_rate: float) -> dict[str, Any]:
         copy.setdefault("limits", {})["idle"] = doc.LimitsDocument().idle
     if clock_rate != 1:
         copy["limits"]["idle"] /= clock_rate
+    if "hour" in copy.get("clock", {}):
+        copy["clock"]["hour"] = seconds(copy["clock"]["hour"])
+    elif clock_rate != 1:
+        copy.setdefault("clock", {})["hour"] = doc.Clock().hour
+    if clock_rate != 1:
+        copy["clock"]["hour"] /= clock_rate
     for rule in copy.get("rules", ()):
         for act in rule["then"] if isinstance(rule["then"], list) else [rule["then"]]:
             for holder, key, memory in _durations(act):
@@ -110,4 +117,15 @@ def _rule(rule: doc.Rule, document: PolicyDocument) -> rules.Rule:
         for index, act in enumerate(rule.then)
         if not isinstance(act, Allow)
     )
-    return rules.Rule(rule.id, compile_when(rule.when), acts, rule.chance, rule.goes_on)
+    chance = rule.chance if isinstance(rule.chance, float) else 1.0
+    odds = _odds(rule, document.clock)
+    return rules.Rule(rule.id, compile_when(rule.when), acts, chance, rule.goes_on, odds)
+
+
+def _odds(rule: doc.Rule, clock: doc.Clock) -> Odds | None:
+    chance = rule.chance
+    if isinstance(chance, float):
+        return None
+    hours, _, minutes = clock.start.partition(":")
+    by_hour = (chance.of or 1.0,) if chance.by_hour is None else tuple(chance.by_hour)
+    return Odds(rule.id, by_hour, chance.per, Clock(int(hours) + int(minutes) / 60, clock.hour))

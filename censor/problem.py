@@ -123,6 +123,8 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "rtp": clause.RtpBehaviour,
     "first": clause.FirstBehaviour,
     "limits": doc.LimitsDocument,
+    "clock": doc.Clock,
+    "chance": doc.Chance,
     "when": clause.When,
     "not": clause.When,
     "residual": action.Residual,
@@ -182,6 +184,9 @@ def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:
             yield Problem(
                 (*path, "when"), told, "one protocol a rule", "write one rule for each of them"
             )
+        chance = rule.get("chance")
+        if isinstance(chance, Mapping) and ("of" in chance) is ("by_hour" in chance):
+            yield Problem((*path, "chance"), dict(chance), "either `of` or `by_hour`")
         yield from wordings(rule.get("when"), (*path, "when"))
         then = rule.get("then")
         acts = then if isinstance(then, list) else [then]

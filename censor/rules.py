@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from censor.act import Act
 from censor.lexicon import Names, Texts
+from censor.odds import Odds
 from censor.packet import Packet
 from censor.sight import SIGHTS
 from censor.wire import Protocol
@@ -243,7 +244,7 @@ class When:
 class Rule:
     """When what is done, and how often in a hundred; no acts at all is an exception (`allow`).
 
-    `goes_on`: the rules after it are asked as well.
+    `goes_on`: the rules after it are asked as well. `odds`: what counts instead of `chance`.
     """
 
     id: str
@@ -251,6 +252,7 @@ class Rule:
     then: tuple[Act, ...]
     chance: float
     goes_on: bool = False
+    odds: Odds | None = None
 
     @property
     def allows(self) -> bool:

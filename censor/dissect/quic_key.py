@@ -14,14 +14,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
+from censor.dissect.quic_habit import V1, V2
+
+__all__ = ["SAMPLE", "SCHEDULES", "TAG", "V1", "V2", "Keys", "Schedule", "derive"]
+
 #: What hides the packet number is made from this many bytes of ciphertext (RFC 9001, 5.4.2).
 SAMPLE: Final = 16
 
 #: The AEAD's authentication tag, at the end of every packet, in bytes (RFC 9001 section 5.3).
 TAG: Final = 16
-
-V1: Final = 0x0000_0001
-V2: Final = 0x6B33_43CF
 
 
 class Schedule(NamedTuple):
