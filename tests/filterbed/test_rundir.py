@@ -14,7 +14,7 @@ SCORE = {"schema": 1, "valid": True, "rows": [], "summary": {}}
 
 
 #: What is not known before a run has ended.
-UNKNOWN = {"seconds": None, "links": [], "sysctls": {}, "witnesses": {}}
+UNKNOWN: dict[str, object] = {"seconds": None, "links": [], "sysctls": {}, "witnesses": {}}
 
 
 def test_a_fresh_run_says_that_it_was_interrupted(tmp_path: Path) -> None:

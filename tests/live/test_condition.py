@@ -17,7 +17,8 @@ CHANGES = {
     "firewall": "iptables -A OUTPUT -p tcp --tcp-flags RST RST -j DROP; iptables -P INPUT DROP; "
     "ip6tables -N x; iptables -t mangle -A OUTPUT -j MARK --set-mark 1",
     "link": "ip link set client-eth0 down",
-    "addresses": "ip addr flush dev client-eth0 scope global; ip addr add 1.2.3.4/24 dev client-eth0",
+    "addresses": "ip addr flush dev client-eth0 scope global; "
+    "ip addr add 1.2.3.4/24 dev client-eth0",
     "routes": "ip route del default; ip rule add from all lookup 77 pref 5; "
     "ip route add blackhole 8.8.8.8/32",
     "interfaces": "ip link add dummy9 type veth peer name dummy8; ip link set client-eth0 mtu 600",
