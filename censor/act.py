@@ -138,6 +138,42 @@ class BlockPage(Deed):
 
 
 @dataclass(frozen=True, slots=True)
+class Unreachable(Deed):
+    """Tell a packet's sender by ICMP that it did not arrive: type 3 in IPv4, 1 in IPv6.
+
+    `code` and `code6` are the families'. `sources`: raw addresses the error comes from, the first
+    of the packet's family; none: from where the packet went.
+    """
+
+    code: int
+    code6: int
+    sources: tuple[bytes, ...]
+    header: Header
+    drop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SipResponse(Deed):
+    """Answer a SIP request in its receiver's name; `reason` None: as the RFC words it."""
+
+    status: int
+    reason: str | None
+    header: Header
+    drop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SipEnd(Deed):
+    """End a call in the other end's name: a BYE of a dialogue that was answered, toward one end or
+    both; or a CANCEL of the INVITE at hand, toward its receiver."""
+
+    cancel: bool
+    toward: Toward
+    header: Header
+    drop: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Burden(Deed):
     """What a flow bears from now on, for `lasting` seconds (None: to its end): only packets on
     their way to `toward`."""
@@ -225,6 +261,9 @@ Act = (
     | Reset
     | DnsAnswer
     | BlockPage
+    | Unreachable
+    | SipResponse
+    | SipEnd
     | Police
     | Shape
     | Delay

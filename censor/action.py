@@ -65,7 +65,7 @@ class Residual(Model):
     renew: bool = False
     on: Literal["data", "any"] = "data"
     then: Annotated[
-        list[Annotated[Drop | Reset, Field(union_mode="smart")]] | None,
+        list[Drop | Reset | Fin] | None,
         BeforeValidator(_listed),
         Field(min_length=1, max_length=16),
     ] = None
@@ -167,6 +167,38 @@ class BlockPage(Forgery):
     reset_server: bool = True
 
 
+class Unreachable(Forgery):
+    """Forge an ICMP error to the sender."""
+
+    inject: Literal["icmp-unreachable"]
+    code: (
+        Literal["net", "host", "port", "net-prohibited", "host-prohibited", "admin-prohibited"]
+        | Annotated[int, Field(ge=0, le=255)]
+    ) = "admin-prohibited"
+    sources: Annotated[list[Address], Field(alias="from", max_length=2)] = []
+
+
+class SipResponse(Forgery):
+    """Forge a response to a SIP request."""
+
+    inject: Literal["sip-response"]
+    status: Annotated[int, Field(ge=100, le=699)] = 403
+    reason: Annotated[str, Field(pattern=r"^[^\r\n]*$")] | None = None
+
+
+class SipBye(Forgery):
+    """Forge the end of an answered call."""
+
+    inject: Literal["sip-bye"]
+    toward: End = "both"
+
+
+class SipCancel(Forgery):
+    """Forge the end of a call before it is answered."""
+
+    inject: Literal["sip-cancel"]
+
+
 class Burden(Deed):
     """What a flow bears from the match on (in-path only)."""
 
@@ -246,7 +278,10 @@ class RewriteAnswer(Answer):
 
 
 AnyBurden = Police | Shape | Delay | Thin | Cut | RewriteReset | RewriteHeader
-AnyAct = Drop | Reset | Fin | DnsAnswer | RewriteAnswer | BlockPage | AnyBurden
+AnyCall = SipResponse | SipBye | SipCancel
+AnyAct = (
+    Drop | Reset | Fin | DnsAnswer | RewriteAnswer | BlockPage | Unreachable | AnyCall | AnyBurden
+)
 
 #: Keys that name an act by being there.
 WORDS: Final = ("allow", "drop", "police", "shape", "delay", "thin", "cut")
@@ -261,6 +296,10 @@ ACTS: Final[Mapping[str, type[Model]]] = {
     "fin": Fin,
     "dns-answer": DnsAnswer,
     "block-page": BlockPage,
+    "icmp-unreachable": Unreachable,
+    "sip-response": SipResponse,
+    "sip-bye": SipBye,
+    "sip-cancel": SipCancel,
     "police": Police,
     "shape": Shape,
     "delay": Delay,
@@ -293,7 +332,7 @@ _EXPECTED: Final = "{" + "}, {".join(
     [
         "allow: true",
         "drop: packet|flow",
-        "inject: reset|dns-answer|block-page|fin",
+        "inject: reset|dns-answer|block-page|fin|icmp-unreachable|sip-response|sip-bye|sip-cancel",
         "rewrite: reset|packet|dns-answer",
         "police: ...",
         "shape: ...",
@@ -310,6 +349,10 @@ Act = Annotated[
     | Annotated[Fin, Tag("<fin>")]
     | Annotated[DnsAnswer, Tag("<dns-answer>")]
     | Annotated[BlockPage, Tag("<block-page>")]
+    | Annotated[Unreachable, Tag("<icmp-unreachable>")]
+    | Annotated[SipResponse, Tag("<sip-response>")]
+    | Annotated[SipBye, Tag("<sip-bye>")]
+    | Annotated[SipCancel, Tag("<sip-cancel>")]
     | Annotated[Police, Tag("<police>")]
     | Annotated[Shape, Tag("<shape>")]
     | Annotated[Delay, Tag("<delay>")]

@@ -19,6 +19,7 @@ from censor.flow import Flow
 from censor.follower import Follower
 from censor.packet import Packet
 from censor.rules import App, Ends, Message, Policy, Rule
+from censor.telephony import Dialogues
 
 #: Choices kept, one for each protocol and server port that occurs.
 PLACES: Final = 4096
@@ -71,7 +72,7 @@ class Case:
     burdens: what it bears, by the act's name. bound: plain rules that bring burdens, and whether
         their chance came true. fates: of acts with a chance of their own, whether that did.
     line: by direction, until when its last held packet waits. pending: DNS queries whose real
-        answer is awaited.
+        answer is awaited. dialogues: its calls, if the policy has forged ends for them.
     exempt: an exception holds for all of it. trigger: the last message seen, as events name it.
     followers: what reads several payloads together, by protocol. announced: SDP spoke of it.
     """
@@ -81,6 +82,7 @@ class Case:
         "announced",
         "bound",
         "burdens",
+        "dialogues",
         "doomed",
         "ends",
         "exempt",
@@ -122,6 +124,7 @@ class Case:
         self.fates: dict[str, bool] = _NONE
         self.line: dict[bool, float] = _NONE
         self.pending: list[Pending] = _NOBODY
+        self.dialogues: Dialogues = _NONE
 
     @property
     def idle(self) -> bool:

@@ -20,6 +20,18 @@ _LETTERS: Final = {flag.name[0]: int(flag) for flag in TcpFlag if flag.name} | {
     "N": 0x100,  # the nonce sum of RFC 3540, historic
 }
 
+#: Codes of "destination unreachable" in ICMP and in ICMPv6.
+#: Source: https://www.iana.org/assignments/icmp-parameters, RFC 1812 section 5.2.7.1, RFC 4443
+#: section 3.1.
+_CODES: Final[Mapping[str | int, tuple[int, int]]] = {
+    "net": (0, 0),
+    "host": (1, 3),
+    "port": (3, 4),
+    "net-prohibited": (9, 1),
+    "host-prohibited": (10, 1),
+    "admin-prohibited": (13, 1),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -87,6 +99,26 @@ def _enact(act: doc.AnyAct, setting: Setting) -> acts.Act:
                 header=_header(act, setting),
                 drop=_drops(act, setting),
                 reset_flags=tcp_flags(act.reset_flags),
+            )
+        case doc.Unreachable():
+            code, code6 = _CODES.get(act.code, (act.code, act.code))
+            return acts.Unreachable(
+                code=int(code),
+                code6=int(code6),
+                sources=tuple(ip_address(text).packed for text in act.sources),
+                header=_header(act, setting),
+                drop=_drops(act, setting),
+            )
+        case doc.SipResponse():
+            header, drop = _header(act, setting), _drops(act, setting)
+            return acts.SipResponse(act.status, act.reason, header, drop)
+        case doc.SipBye() | doc.SipCancel():
+            toward = acts.Toward(act.toward) if isinstance(act, doc.SipBye) else acts.Toward.BOTH
+            return acts.SipEnd(
+                cancel=isinstance(act, doc.SipCancel),
+                toward=toward,
+                header=_header(act, setting),
+                drop=act.request == "drop",
             )
         case _:
             return _burden(act, setting)

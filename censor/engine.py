@@ -52,6 +52,7 @@ class Engine:
             announced,
             Buckets(policy.limits.flows),
             Shelf(policy.limits.held),
+            policy.ends_calls,
         )
         self._table = FlowTable(policy.limits.flows, policy.limits.idle)
         self._docket = Docket(policy, announced)

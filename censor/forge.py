@@ -18,6 +18,8 @@ SEGMENT: Final = 1200
 
 _TCP: Final = int(Protocol.TCP)
 _UDP: Final = int(Protocol.UDP)
+_ICMP: Final = int(Protocol.ICMP)
+_ICMP6: Final = int(Protocol.ICMP6)
 _SPACE: Final = 1 << 32
 _DF: Final = 0x4000
 
@@ -87,6 +89,19 @@ def udp(ip: Ip, sport: int, dport: int, payload: bytes) -> bytes:
     """Return a UDP datagram as a whole packet."""
     segment = pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
     return ip.wrap(_UDP, _with_checksum(ip, _UDP, segment, 6))
+
+
+def unreachable(ip: Ip, code: int, packet: bytes) -> bytes:
+    """Return an ICMP "destination unreachable" about a packet, quoting as much as may be.
+
+    Source: RFC 792, RFC 1812 section 4.3.2.3 (576 bytes), RFC 4443 sections 3.1 and 2.4 (1,280).
+    """
+    if len(ip.src) == 16:
+        message = pack("!BBHI", 1, code, 0, 0) + packet[: 1280 - 48]
+        value = transport_checksum(ip.src, ip.dst, _ICMP6, message)
+        return ip.wrap(_ICMP6, message[:2] + value.to_bytes(2, "big") + message[4:])
+    message = pack("!BBHI", 3, code, 0, 0) + packet[: 576 - 28]
+    return ip.wrap(_ICMP, message[:2] + checksum(message).to_bytes(2, "big") + message[4:])
 
 
 def _with_checksum(ip: Ip, protocol: int, segment: bytes, place: int) -> bytes:

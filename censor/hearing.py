@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from censor.act import Act, Burden, Drop
+from censor.act import Act, Burden, Drop, Unreachable
 from censor.case import Case
 from censor.decision import Verdict
 from censor.dissect.outcome import Incomplete
@@ -14,6 +14,7 @@ from censor.packet import Packet
 from censor.reading import Found, Outcome, read
 from censor.rules import App, Message, Rule
 from censor.sentence import Court, Sentence
+from censor.telephony import learn
 from censor.wire import Protocol, TcpFlag
 
 _TCP: Final = int(Protocol.TCP)
@@ -103,7 +104,10 @@ class Hearing:
             return self._sentence.heads(act.toward)
         if isinstance(act, Burden):
             return rule is not None and rule.id not in self._case.bound
-        return self._packet.protocol == _TCP and not self._packet.flags & _RST
+        packet = self._packet
+        if isinstance(act, Unreachable):  # no errors about errors: RFC 1122 section 3.2.2
+            return not packet.fragment and packet.icmp_type in (-1, 8, 128)
+        return packet.protocol == _TCP and not packet.flags & _RST
 
     def _hear_message(self, message: Message, rules: Rules) -> None:
         case = self._case
@@ -155,6 +159,7 @@ class Hearing:
                 found = read(app, payload, reading, stream=False, whole=False)
                 if isinstance(found, Found):
                     case.misses = 0
+                    self._learn(app, payload)
                     self._take(found, rules)
             if isinstance(found, Found) and (app is not App.FIRST or self._sentence.acted):
                 return
@@ -177,6 +182,12 @@ class Hearing:
             case.topics.pop(app, None)
             del case.followers[app]
         return found
+
+    def _learn(self, app: App, data: bytes) -> None:
+        """Follow calls, if the policy has a use for it."""
+        if app is App.SIP and self._court.follows_calls:
+            dialogues = self._case.dialogues
+            self._case.dialogues = learn(dialogues, data, self._sentence.from_client)
 
     def _take(self, found: Found, rules: Rules) -> None:
         """Hear what was found, and remember where it says that media will go."""
@@ -251,6 +262,7 @@ class Hearing:
             found = read(app, data, reading, stream=True, whole=whole, later=later)
             if isinstance(found, Found):
                 case.spoken = app
+                self._learn(app, data[: found.length])
                 self._keep_only(App.FIRST, *(() if found.last else (app,)))
                 self._take(found, rules)
                 return found.length

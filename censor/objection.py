@@ -14,6 +14,7 @@ _TOPICS: Final = {
     "dns-answer": ("dns", "dns.name"),
     "rewrite dns-answer": ("dns", "dns.name"),
     "block-page": ("http", "http.host"),
+    **dict.fromkeys(("sip-response", "sip-bye", "sip-cancel"), ("sip", "sip.method")),
 }
 _SEGMENTS: Final = ("reset", "fin")
 

@@ -7,12 +7,24 @@ number, if it is dropped).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Final
 
-from censor import forge
-from censor.act import BlockPage, DnsAnswer, Header, Number, Reset, Toward
+from censor import forge, telephony
+from censor.act import (
+    BlockPage,
+    DnsAnswer,
+    Header,
+    Number,
+    Reset,
+    SipEnd,
+    SipResponse,
+    Toward,
+    Unreachable,
+)
+from censor.dissect import sip
 from censor.luck import Luck
 from censor.packet import Packet
 from censor.rules import Message
@@ -24,6 +36,8 @@ _RST: Final = int(TcpFlag.RST)
 _SYN: Final = int(TcpFlag.SYN)
 _FIN: Final = int(TcpFlag.FIN)
 _A, _AAAA = 1, 28
+#: Whether packets for such an end are for the client, the client's first.
+_ENDS: Final = {Toward.CLIENT: (True,), Toward.SERVER: (False,), Toward.BOTH: (True, False)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +70,7 @@ def forge_reset(act: Reset, trigger: Trigger, luck: Luck) -> Sequence[Forged]:
     """Forge the RSTs of an act, for the client first."""
     if trigger.packet.protocol != _TCP or trigger.packet.flags & _RST:
         return ()
-    ends = {Toward.CLIENT: (True,), Toward.SERVER: (False,), Toward.BOTH: (True, False)}
-    return [_resets(act, trigger, luck, to_client) for to_client in ends[act.toward]]
+    return [_resets(act, trigger, luck, to_client) for to_client in _ENDS[act.toward]]
 
 
 def _resets(act: Reset, trigger: Trigger, luck: Luck, to_client: bool) -> Forged:
@@ -136,9 +149,13 @@ def _records(act: DnsAnswer, message: Message, luck: Luck) -> tuple[bytes, ...] 
 
 def forge_page(act: BlockPage, trigger: Trigger, luck: Luck) -> Sequence[Forged]:
     """Forge a response to the client, its end, and the RST that makes the server give up."""
-    packet = trigger.packet
-    if packet.protocol != _TCP or not trigger.from_client:
+    if trigger.packet.protocol != _TCP or not trigger.from_client:
         return ()
+    return _converse(act, trigger, luck)
+
+
+def _converse(act: BlockPage, trigger: Trigger, luck: Luck) -> Sequence[Forged]:
+    packet = trigger.packet
     ip = _header(act.header, packet, luck, True)
     first = forge.Tcp(packet.dport, packet.sport, packet.ack, trigger.following, _ACK, 64240)
     segments = forge.pages(act.response, first, fin=act.ending != "reset")
@@ -147,12 +164,83 @@ def forge_page(act: BlockPage, trigger: Trigger, luck: Luck) -> Sequence[Forged]
         seq = first.seq + len(act.response) + (act.ending == "fin-reset")
         header = forge.Tcp(first.sport, first.dport, seq, first.ack, act.reset_flags)
         page.append(forge.tcp(ip, header))
-    made = [Forged(True, tuple(page))]
+    made = [Forged(trigger.from_client, tuple(page))]
     if act.reset_server:
         seq, ack = _numbers(trigger, False)
         header = forge.Tcp(packet.sport, packet.dport, seq, ack, _RST | _ACK)
-        made.append(Forged(False, (forge.tcp(_header(act.header, packet, luck, False), header),)))
+        ip = _header(act.header, packet, luck, False)
+        made.append(Forged(not trigger.from_client, (forge.tcp(ip, header),)))
     return made
+
+
+def forge_unreachable(act: Unreachable, trigger: Trigger, luck: Luck) -> Sequence[Forged]:
+    """Forge an ICMP error about the trigger, to its sender."""
+    packet = trigger.packet
+    ip = _header(act.header, packet, luck, True)
+    source = next((raw for raw in act.sources if len(raw) == len(packet.src)), ip.src)
+    code = act.code if packet.version == 4 else act.code6
+    made = forge.unreachable(replace(ip, src=source), code, packet.data[: packet.end])
+    return [Forged(trigger.from_client, (made,))]
+
+
+def forge_response(act: SipResponse, trigger: Trigger, luck: Luck) -> Sequence[Forged]:
+    """Forge the response to the SIP request in the trigger; an ACK has none."""
+    packet, request = trigger.packet, trigger.message and trigger.message.seen
+    if not isinstance(request, sip.Request) or request.method.upper() == "ACK":
+        return ()
+    source = (str(ip_address(packet.src)), packet.sport)
+    tag = f"{luck.draw():016x}"
+    answer = telephony.response(request, act.status, act.reason, tag, source)
+    if packet.protocol == _TCP:
+        page = BlockPage(answer, "fin", reset_server=True, header=act.header, drop=act.drop)
+        return _converse(page, trigger, luck)
+    port = telephony.response_port(request, packet.sport)
+    ip = _header(act.header, packet, luck, True)
+    return [Forged(trigger.from_client, (forge.udp(ip, packet.dport, port, answer),))]
+
+
+def forge_end(
+    act: SipEnd, trigger: Trigger, luck: Luck, dialogues: Mapping[str, telephony.Dialogue]
+) -> Sequence[Forged]:
+    """Forge a BYE or a CANCEL, for the client first; nothing where the call is not that far."""
+    packet, request = trigger.packet, trigger.message and trigger.message.seen
+    if not isinstance(request, sip.Request):
+        return ()
+    if act.cancel:
+        if request.method.upper() != "INVITE":
+            return ()
+        return [_say(act, trigger, luck, telephony.cancel(request), not trigger.from_client)]
+    one = dialogues.get(request.call_id or "")
+    if one is None or not one.answered:
+        return ()
+    made = []
+    for to_client in _ENDS[act.toward]:
+        # The end it seems to come from: the trigger's sender, if it is not for that one.
+        back = to_client == trigger.from_client
+        raw, port = (packet.dst, packet.dport) if back else (packet.src, packet.sport)
+        host = str(ip_address(raw)) if len(raw) == 4 else f"[{ip_address(raw)}]"
+        text = telephony.bye(
+            one,
+            "TCP" if packet.protocol == _TCP else "UDP",
+            f"{host}:{port}",
+            f"{luck.draw():016x}",
+            to_caller=to_client == one.by_client,
+        )
+        made.append(_say(act, trigger, luck, text, to_client))
+    return made
+
+
+def _say(act: SipEnd, trigger: Trigger, luck: Luck, text: bytes, to_client: bool) -> Forged:
+    """Put a message into the flow, as if the other end had said it next."""
+    packet = trigger.packet
+    back = to_client == trigger.from_client
+    ip = _header(act.header, packet, luck, back)
+    ports = (packet.dport, packet.sport) if back else (packet.sport, packet.dport)
+    if packet.protocol != _TCP:
+        return Forged(to_client, (forge.udp(ip, *ports, text),))
+    seq, ack = _numbers(trigger, back)
+    segments = forge.pages(text, forge.Tcp(*ports, seq, ack, _ACK, 64240), fin=False)
+    return Forged(to_client, tuple(forge.tcp(ip, *segment) for segment in segments))
 
 
 def _numbers(trigger: Trigger, back: bool) -> tuple[int, int]:

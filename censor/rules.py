@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from censor.act import Act
+from censor.act import Act, SipEnd
 from censor.lexicon import Names, Texts
 from censor.odds import Odds
 from censor.packet import Packet
@@ -325,3 +325,8 @@ class Policy:
     limits: Limits
     exceptions: tuple[Rule, ...]
     rules: tuple[Rule, ...]
+
+    @property
+    def ends_calls(self) -> bool:
+        """Whether dialogues must be known, because an act forges their end."""
+        return any(isinstance(act, SipEnd) for rule in self.rules for act in rule.then)

@@ -17,7 +17,10 @@ from censor.act import (
     Residual,
     RewriteHeader,
     RewriteReset,
+    SipEnd,
+    SipResponse,
     Toward,
+    Unreachable,
 )
 from censor.announced import Announced
 from censor.burden import DROP as LOST
@@ -33,8 +36,11 @@ from censor.response import (
     Trigger,
     following,
     forge_answer,
+    forge_end,
     forge_page,
     forge_reset,
+    forge_response,
+    forge_unreachable,
 )
 from censor.rewriting import into_reset, set_fields, with_payload
 from censor.rules import Message, Policy
@@ -57,6 +63,7 @@ class Court:
     announced: Announced
     buckets: Buckets
     shelf: Shelf
+    follows_calls: bool
 
 
 class Sentence:
@@ -159,6 +166,22 @@ class Sentence:
                 if act.drop:
                     self.case.doomed = (_AFTER_PAGE, rule)
                     self.drop(rule)
+            case Unreachable():
+                self._inject(forge_unreachable(act, self._trigger(act.drop, message), luck), rule)
+                if act.drop:
+                    self._refuse(rule)
+            case SipResponse():
+                forged = forge_response(act, self._trigger(act.drop, message), luck)
+                self._inject(forged, rule)
+                if act.drop and self.packet.protocol == _TCP and forged:
+                    self.case.doomed = (_AFTER_PAGE, rule)
+                if act.drop:
+                    self._refuse(rule)
+            case SipEnd():
+                trigger = self._trigger(act.drop, message)
+                self._inject(forge_end(act, trigger, luck, self.case.dialogues), rule)
+                if act.drop:
+                    self._refuse(rule)
             case Burden():
                 load = Load(act, rule, self._now, luck, fresh=message is not None)
                 self.case.burdens = {**self.case.burdens, act.name: load}

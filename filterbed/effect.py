@@ -104,6 +104,8 @@ def _injected(packet: bytes, trigger: Mapping[str, Any]) -> set[str]:
         return _datagram(payload)
     if header.protocol != _TCP:
         return {"ip.unreachable"}
+    if payload.startswith((b"SIP/2.0 ", b"BYE ", b"CANCEL ")):
+        return _datagram(payload)
     if payload.startswith(b"HTTP/"):
         return {"http.redirect"} if payload[9:10] == b"3" else {"http.blockpage", "http.error"}
     if flags & _RST:

@@ -53,7 +53,6 @@ UNMIRRORED = {
     "censor/drivers/conntrack.py": _KERNEL + "tests/live/test_censor_queue.py",
     "censor/drivers/queue.py": _KERNEL + "tests/live/test_censor_queue.py",
     "censor/drivers/sender.py": _KERNEL + "tests/live/test_censor_queue.py",
-    "censor/enactment.py": "compiles acts, each tried by tests/censor/test_policy.py",
     "censor/objection.py": "part of what tests/censor/test_problem.py tries",
     "censor/quantity.py": "reads quantities, each tried by tests/censor/test_policy.py",
     "filterbed/__main__.py": "one call: tests/live/test_run.py",

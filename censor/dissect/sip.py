@@ -83,6 +83,11 @@ class Message:
                 return value
         return None
 
+    def values(self, name: str) -> tuple[str, ...]:
+        """Return every value of a header by its long, lower-case name, one for each line."""
+        named = ((key.lower(), value) for key, value in self.headers)
+        return tuple(value for lower, value in named if _COMPACT.get(lower, lower) == name)
+
     @property
     def call_id(self) -> str | None:
         """Return the dialogue's identifier."""

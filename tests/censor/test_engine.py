@@ -56,6 +56,10 @@ EVERYTHING = policy(
     {"when": {"server.port": ["0-100"]}, "then": {"drop": "flow"}, "chance": 0.3},
     {"when": {"not": {"protocol": "udp"}}, "then": {"inject": "reset"}, "chance": 0.3},
     {"when": {"protocol": "tcp"}, "then": [{"rewrite": "reset"}, {"thin": 0.1}], "chance": 0.5},
+    {"when": {"server.port": ["60-80"]}, "then": {"inject": "icmp-unreachable"}, "chance": 0.5},
+    {"when": {"sip.method": ["INVITE"]}, "then": {"inject": "sip-response", "request": "pass"},
+     "continue": True},
+    {"when": {"sip.method": ["INVITE"]}, "then": [{"inject": "sip-cancel"}, {"inject": "sip-bye"}]},
     {"when": {"dns.name": {"substring": [""]}},
      "then": {"rewrite": "dns-answer", "addresses": ["::1"], "otherwise": "a"}},
     {"when": {}, "then": [

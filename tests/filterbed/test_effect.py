@@ -57,6 +57,19 @@ CASES = {
         injected(BASE / TCP(flags="PA") / Raw(b"HTTP/1.1 302 Found\r\n\r\n")),
         "http.redirect",
     ),
+    "reset in the server's own packet": (
+        {**injected(BASE / TCP(flags="RA"), trigger={"tls.sni": "x.org"}), "event": "rewritten"},
+        "tls.reset.sni",
+    ),
+    "answer in the resolver's own packet": (
+        {**injected(answer("8.7.198.45")), "event": "rewritten"},
+        "dns.injection.other",
+    ),
+    "SIP refused over TCP": (
+        injected(BASE / TCP(flags="PA") / Raw(b"SIP/2.0 403 Forbidden\r\n\r\n")),
+        "sip.register.reject",
+    ),
+    "call ended": (injected(BASE / UDP() / Raw(b"BYE sip:a@b SIP/2.0\r\n\r\n")), "sip.bye"),
     "SYN lost": (
         {"event": "dropped", "flow": {"protocol": "tcp"}},
         "tcp.timeout",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,60 @@ def scene_moments(ground: Any) -> dict[str, Any]:
         return {**found, "wire": (ground.folder / "wire").read_text().split()}
 
 
+def scene_calls(ground: Any) -> dict[str, Any]:
+    """sipp calls; what it did not expect stands in its error log."""
+    refused = {"inject": "sip-response", "status": 403}
+    ended = {"inject": "sip-bye"}
+    rules = policy(({"sip.method": ["INVITE"], "server.port": [5060]}, refused),
+                   ({"sip.method": ["ACK"], "server.port": [5062]}, ended))  # fmt: skip
+
+    def sipp(node: str, *flags: str) -> list[str]:
+        own = {"client": scenes.CLIENT, "server": scenes.SERVER}[node]
+        log = ["-trace_err", "-error_file", str(ground.folder / f"{node}.err"), "-nostdin"]
+        return ["sipp", "-i", own, "-m", "1", "-timeout", "8", "-trace_msg",
+                "-message_file", str(ground.folder / f"{node}.msg"), *log, *flags]  # fmt: skip
+
+    found = {}
+    with ground.server(), ground.censor(rules) as censor:
+        censor.ask("active")
+        call = ["-sn", "uac", "-d", "3000", "-p", "5070"]
+        found["refused"] = ground.run("client", *sipp("client", *call, f"{scenes.SERVER}:5060"))[0]
+        said = (ground.folder / "client.msg").read_text()
+        found["403"] = "SIP/2.0 403 Forbidden" in said
+        with ground.program("server", *sipp("server", "-sn", "uas", "-p", "5062")):
+            while ":13C6 " not in ground.sh("server", "cat /proc/net/udp").upper():
+                pass  # 5062
+            ground.run("client", *sipp("client", *call, f"{scenes.SERVER}:5062"))
+        found["caller"] = (ground.folder / "client.msg").read_text()
+        found["callee"] = (ground.folder / "server.msg").read_text()
+        return dict(ground.finish(censor, **found))
+
+
+def scene_unreachable(ground: Any) -> dict[str, Any]:
+    host = {"inject": "icmp-unreachable", "code": "host"}
+    rules = policy(({"server.port": [8080]}, host),
+                   ({"server.address": [scenes.SERVER6]}, {**host, "code": "port"}))  # fmt: skip
+    script = f"""
+import errno, socket
+for family, kind, end in ((2, 1, ("{scenes.SERVER}", 8080)), (10, 2, ("{scenes.SERVER6}", 53)),
+                          (2, 1, ("{scenes.SERVER}", 80))):
+    sock = socket.socket(family, kind)
+    sock.settimeout(5)
+    try:
+        sock.connect(end)
+        if kind == 2:
+            sock.send(b"x")
+            sock.recv(9)
+        print("connected")
+    except OSError as error:
+        print(errno.errorcode.get(error.errno, error))
+"""
+    with ground.server(), ground.censor(rules) as censor:
+        censor.ask("active")
+        said = ground.run("client", sys.executable, "-c", script)[1].split()
+        return dict(ground.finish(censor, said=said))
+
+
 def main() -> None:
     result = globals()[f"scene_{sys.argv[1]}"](scenes.Ground())
     Path(os.environ["STAGE"], "result.json").write_text(json.dumps(result))
@@ -221,6 +276,27 @@ def test_injectors_side_by_side_and_after_the_answer(play: Any) -> None:
     real = [packet for packet in result["wire"] if packet not in forged
             and bytes.fromhex(packet)[9:10] == b"\x11" and "046c61746507" in packet]  # fmt: skip
     assert result["wire"].index(real[-1]) < result["wire"].index(forged[3])
+
+
+def test_calls_are_refused_and_ended(play: Any) -> None:
+    if not shutil.which("sipp"):
+        pytest.skip("not installed: sipp")
+    result = play("calls")
+    assert result["refused"] == 1
+    assert result["403"]
+    received = {
+        side: [part for part in result[side].split("---------------") if "message received" in part]
+        for side in ("caller", "callee")
+    }
+    (bye,) = (part for part in received["caller"] if "\nBYE sip:" in part)
+    assert f"BYE sip:sipp@{scenes.CLIENT}:5070" in bye
+    assert [part for part in received["callee"] if f"\nBYE sip:{scenes.SERVER}:5062" in part]
+    assert [event["toward"] for event in said(result, "injected")] == ["client", "client", "server"]
+
+
+def test_unreachable_is_what_clients_are_told(play: Any) -> None:
+    result = play("unreachable")
+    assert result["said"] == ["EHOSTUNREACH", "ECONNREFUSED", "connected"]
 
 
 if __name__ == "__main__":
