@@ -41,7 +41,12 @@ PROGRAMS = ("kamailio", "sipp", "unshare", "ip", "iptables", "ip6tables")
 UNSHARE = ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child", "sh", "-c"]
 SETUP = """
 mount -t tmpfs none /run; mkdir /run/netns
-for n in client router servers; do ip netns add $n; ip -n $n link set lo up; done
+for n in client router servers; do
+  ip netns add $n; ip -n $n link set lo up
+  # A router whose link-local address is tentative asks for no neighbours for a second.
+  ip netns exec $n sysctl -qw net.ipv6.conf.default.accept_dad=0 \
+    net.ipv6.conf.default.dad_transmits=0
+done
 ip -n router link add r0 type veth peer name c0 netns client
 ip -n router link add r1 type veth peer name s0 netns servers
 ip -n client link set c0 up; ip -n servers link set s0 up
