@@ -46,17 +46,11 @@ class Hearing:
 
     def hear(self) -> Sentence:
         """Ask, in this order: old sentences, rules about flows, rules about messages, memories."""
-        sentence = self._sentence
+        case, sentence = self._case, self._sentence
         if self._serving():
             return sentence
-        self._hear_rules()
-        if self._case.burdens and not self._case.exempt and sentence.verdict is Verdict.ACCEPT:
-            sentence.bear()
-        return sentence
-
-    def _hear_rules(self) -> None:
-        case, sentence = self._case, self._sentence
-        self._hear_plain()
+        if case.plain:
+            self._hear_plain()
         if case.pending and not sentence.from_client:
             sentence.meet_answer()
         if case.topics and not sentence.acted and self._packet.payload_length:
@@ -67,6 +61,9 @@ class Hearing:
         done = sentence.acted or sentence.remembered or case.exempt or self._spared
         if not done and len(self._court.memories):
             self._recall()
+        if case.burdens and not case.exempt and sentence.verdict is Verdict.ACCEPT:
+            sentence.bear()
+        return sentence
 
     def _serving(self) -> bool:
         """Drop what was condemned before; say whether nothing else need be asked."""

@@ -17,6 +17,8 @@ _TOPICS: Final = {
     **dict.fromkeys(("sip-response", "sip-bye", "sip-cancel"), ("sip", "sip.method")),
 }
 _SEGMENTS: Final = ("reset", "fin")
+#: Keys of a `when` that are about one packet.
+_PACKET: Final = ("tcp.header_length", "tcp.flags")
 
 
 def objections(
@@ -46,6 +48,17 @@ def objections(
     residual = act.get("residual")
     if isinstance(residual, Mapping):
         yield from _residual_problems(document, path, residual, kind, topics, on_path)
+
+
+def packet_objections(path: Path, when: Any, allows: bool) -> Iterable[Problem]:
+    """Find conditions on the very packet where only a whole flow can be meant."""
+    if not isinstance(when, Mapping):
+        return
+    for key in _PACKET:
+        if key in when and allows:
+            told = "nothing: an exception, or `not`, is for flows, not for some of their packets"
+            yield Problem((*path, key), when[key], told)
+    yield from packet_objections((*path, "not"), when.get("not"), True)
 
 
 def _position_problems(

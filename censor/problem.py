@@ -12,7 +12,7 @@ from censor import action, clause
 from censor import document as doc
 from censor.complaint import Path, Problem, guess
 from censor.document import PolicyDocument
-from censor.objection import objections
+from censor.objection import objections, packet_objections
 from censor.quantity import Varied
 from censor.rules import topic
 from censor.wording import wordings
@@ -190,6 +190,8 @@ def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:
         yield from wordings(rule.get("when"), (*path, "when"))
         then = rule.get("then")
         acts = then if isinstance(then, list) else [then]
+        allows = any(isinstance(act, Mapping) and act.get("allow") for act in acts)
+        yield from packet_objections((*path, "when"), rule.get("when"), allows)
         for place, act in enumerate(acts):
             if isinstance(act, Mapping):
                 where = (*path, "then", place) if isinstance(then, list) else (*path, "then")
