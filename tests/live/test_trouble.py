@@ -227,10 +227,20 @@ def test_a_server_that_dies_during_the_control_pass_is_named(tmp_path: Path, wat
     assert_invalid(tmp_path, "nginx", "died")
 
 
-def test_exec_says_when_what_the_command_saw_is_worth_nothing(watch: Watch) -> None:
+def ended(pid: int) -> bool:
+    """Tell whether a process is gone, or dead and only not yet reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_exec_says_when_what_the_command_saw_is_worth_nothing(watch: Watch, await_: Any) -> None:
     one = watch("exec", SCENARIO, "--at", "client", "--", "cat", "-u", stdin=subprocess.PIPE)
     one.find("cat -u")
-    os.kill(one.find("censor run"), signal.SIGKILL)
+    censor = one.find("censor run")
+    os.kill(censor, signal.SIGKILL)
+    await_(lambda: ended(censor), "the censor's end")
     one.process.stdin.close()
     assert one.end() == 125
     assert b"the censor at gfw died" in one.said
