@@ -1,11 +1,16 @@
-"""Let tests find what an ordinary user's PATH lacks: packet tools and servers live in sbin.
+"""Let tests find what an ordinary user's PATH lacks, and keep a build from passing by leaving out.
 
-The testbed itself must not rely on this: tests/live/test_path.py runs it with a PATH that is bare.
+Packet tools and servers live in sbin. The testbed itself must not rely on this:
+tests/live/test_path.py runs it with a PATH that is bare.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
@@ -14,3 +19,13 @@ def pytest_configure() -> None:
     """Append the folders once; also in every worker of pytest-xdist."""
     there = os.environ.get("PATH", "").split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join([*there, *(d for d in SBIN if d not in there)])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """Fail where a test is skipped because something is not installed, if this is a build (CI)."""
+    report = yield
+    if os.environ.get("CI") and report.skipped and "not installed" in str(report.longrepr):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in a build: {report.longrepr}"
+    return report
