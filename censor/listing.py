@@ -1,6 +1,7 @@
 """Read lists of names, patterns and prefixes from files: one entry a line.
 
 Blank lines, and what follows "# " or stands behind a "#" that begins a line, are left out.
+`inet_pton` only turns text into bytes; no socket is opened here.
 """
 
 from __future__ import annotations
