@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from censor import policy
+from censor import listing, policy
 from scenarios import schema
 from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.ground import Ground, expand
@@ -82,7 +82,19 @@ def _policy(
         if not any(path[: len(k)] == k for k in known if len(k) > len(at)):
             problems.append(_placed(wrong, path, places))
     own["rules"] = [rule for rule in rules if rule["id"] not in entry.without]
-    return own, problems
+    return own if problems else _listed(own), problems
+
+
+def _listed(said: Any) -> Any:
+    """Return a policy with the entries of its lists in it, instead of the files they are in.
+
+    A run's directory then says all there was, and the sandbox need not see the files.
+    """
+    if isinstance(said, dict):
+        if said.keys() == {"file"} and isinstance(said["file"], str):
+            return listing.read(said["file"])
+        return {key: _listed(value) for key, value in said.items()}
+    return [_listed(one) for one in said] if isinstance(said, list) else said
 
 
 def _about(

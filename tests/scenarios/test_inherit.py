@@ -78,3 +78,23 @@ def test_a_scenario_beside_the_file_can_be_extended(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_extended(tmp_path: Path, parent: str, words: str) -> None:
     assert words in told(child(tmp_path, f"scenario: a\nextends: {parent}\n"))
+
+
+def test_lists_in_files_lie_beside_the_file_that_names_them(tmp_path: Path) -> None:
+    source = Path(loader.load("dns/nxdomain").path).read_text("utf-8")
+    names = "suffix: [youtube.com, thepiratebay.se]"
+    assert names in source
+    (tmp_path / "base").mkdir()
+    listed = tmp_path / "base" / "names.txt"
+    listed.write_text("youtube.com  # since 2012\nthepiratebay.se\n", "utf-8")
+    parent = source.replace(names, "suffix: {file: names.txt}")
+    (tmp_path / "base" / "parent.yaml").write_text(parent, "utf-8")
+    own = child(tmp_path, "scenario: my/own\nextends: base/parent.yaml\n")
+    (rule,) = loader.load(own).censors[0].policy["rules"]
+    assert rule["when"] == {"dns.name": {"suffix": ["youtube.com", "thepiratebay.se"]}}
+    listed.unlink()
+    line = parent[: parent.index("file: names")].count("\n") + 1
+    message = told(own)
+    assert f"parent.yaml:{line}:" in message
+    assert 'dns.name"].suffix.file: found' in message
+    assert f"{listed}: No such file" in message
