@@ -21,7 +21,7 @@ EngineWord = Literal[
     "truncated",
     "evicted",
 ]
-DriverWord = Literal["started", "policy", "overflowed", "failed", "stopped"]
+DriverWord = Literal["started", "policy", "settled", "unsettled", "overflowed", "failed", "stopped"]
 
 #: What the engine says; a replay must say the same.
 ENGINE_WORDS: Final[frozenset[str]] = frozenset(EngineWord.__args__)  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 Every packet that entered the box must leave it, less one hop, unless an event accounts for it;
 nothing may leave that did not enter or was not logged as injected; every logged injection must be
 seen on its side; what was logged as dropped must not; and the censor's door must have seen every
-packet, except those of flows it had settled before.
+packet, except those of flows that the log says were settled then.
 
 Left out by rule, because a router does not forward it: ARP and other protocols than IP; multicast,
 broadcast and link-local addresses; what the box itself sends or is sent; packets that arrive with
@@ -15,7 +15,6 @@ Limits:  traffic must have come to rest before the captures stop; the audit allo
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,10 +25,11 @@ from filterbed.header import Flow, dissect, flow_text, quoted, raw
 from filterbed.pcapng import ETHERNET, CaptureError, Frame, Trace, read
 from filterbed.wire import IPV4, QUOTED, Tally, crossing, zeroed
 
-#: How much earlier than its flow's first packet at the door a settled packet may have been
+#: How far outside its flow's settled time a packet that was not asked about may have been
 #: captured: the two clocks are read at different places. Nanoseconds.
 SLACK: Final = 1_000_000
 SIDES: Final = ("inside", "outside")
+_END: Final = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,6 @@ class Scene:
     """One box and its witnesses.
 
     `addresses`: all of the box's own. `offload`: whether settled flows may pass without asking.
-    `epoch_ns` is added to the door record's times where they count from the censor's start.
     """
 
     box: str
@@ -55,7 +54,6 @@ class Scene:
     door: Path
     addresses: Iterable[str] = ()
     offload: bool = True
-    epoch_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -113,7 +111,7 @@ def audit(scene: Scene, events: Sequence[Mapping[str, Any]]) -> tuple[list[str],
     own = frozenset(raw(address) for address in scene.addresses)
     for tap, trace in kept:
         _wire(ledger, tap, trace, own)
-    frames = [frame._replace(at=frame.at + scene.epoch_ns) for frame in door.frames]
+    frames = door.frames
     for frame in frames:
         ledger.door[frame.interface][zeroed(frame.data)[: ledger.cut]] += 1
     _testimony(ledger, frames, mine)
@@ -300,18 +298,7 @@ def _attendance(
             "the censor did not start"
         )
         return
-    # A flow is settled in one generation of the policy only: after every change it must ask again.
-    changes = [
-        (int(e.get("n", 0)), begun + round(float(e.get("t", 0)) * 1e9))
-        for e in events
-        if e.get("event") == "policy"
-    ]
-    packets, times = [n for n, _ in changes], [at for _, at in changes]
-    first: dict[tuple[int, Flow], int] = {}
-    for number, frame in enumerate(frames):
-        flow = _flow(frame.data)
-        if flow is not None:
-            first.setdefault((bisect_right(packets, number), flow), frame.at)
+    rests = _rests(frames, events, begun)
     for number, side in enumerate(ledger.sides):
         where = SIDES[number]
         ledger.complain(
@@ -325,16 +312,50 @@ def _attendance(
                 continue
             skipped[key] -= 1
             flow = _flow(key)
-            # On the instant of a change either generation may have been asked.
-            asked = {bisect_right(times, at), bisect_right(times, at - SLACK)}
-            known = [first[span, flow] for span in asked if flow and (span, flow) in first]
-            if not offload or not any(since <= at + SLACK for since in known):
+            spans = rests.get(flow, ()) if offload and flow else ()
+            if not any(since - SLACK <= at <= until + SLACK for since, until in spans):
                 unseen[key] += 1
         ledger.complain(
             f"entered {where} and never came to the censor's door, "
             + ("though its flow was not settled" if offload else "though every packet must"),
             unseen,
         )
+
+
+def _rests(
+    frames: Sequence[Frame], events: Sequence[Mapping[str, Any]], begun: int
+) -> dict[Flow, list[tuple[int, int]]]:
+    """Return when each flow was settled, from and until, in nanoseconds since 1970.
+
+    A change of policy ends them all, `unsettled` its packet's flow's, or those of all flows
+    between its two addresses.
+    """
+    resting: dict[Flow, int] = {}
+    rests: dict[Flow, list[tuple[int, int]]] = defaultdict(list)
+
+    def wake(flows: Iterable[Flow], at: int) -> None:
+        for flow in list(flows):
+            rests[flow].append((resting.pop(flow), at))
+
+    for event in events:
+        word, n = event.get("event"), event.get("n")
+        at = begun + round(float(event.get("t", 0)) * 1e9)
+        if word == "policy":
+            wake(resting, at)
+        if word not in ("settled", "unsettled") or not isinstance(n, int):
+            continue
+        header = dissect(frames[n - 1].data) if 1 <= n <= len(frames) else None
+        if header is None:
+            continue
+        if word == "settled":
+            resting.setdefault(header.flow, at)
+        elif event.get("what") == "flow":
+            wake({header.flow} & resting.keys(), at)
+        else:
+            pair = {header.src, header.dst}
+            wake((flow for flow in resting if {flow[1][0], flow[2][0]} == pair), at)
+    wake(resting, _END)
+    return rests
 
 
 def _flow(data: bytes) -> Flow | None:

@@ -42,16 +42,11 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "": 1.0, "min": 60.0, "h": 3600.0, "d": 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One box's witness of the control pass.
-
-    `epoch_ns` is added to the record's times where they count from the censor's start; 0 where
-    they are absolute.
-    """
+    """One box's witness of the control pass."""
 
     box: str
     record: Path
     policy: Path
-    epoch_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +106,7 @@ def prove(
     jobs: list[tuple[list[Act], _Replay]] = []
     for door in doors:
         try:
-            frames = [f._replace(at=f.at + door.epoch_ns) for f in read(door.record).frames]
+            frames = read(door.record).frames
             policy = json.loads(door.policy.read_text("utf-8"))
         except (OSError, CaptureError, ValueError) as error:
             problems.append(f"proof: box {door.box}: {error}")

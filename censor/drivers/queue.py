@@ -34,6 +34,7 @@ from censor.drivers.shelf import Shelf
 from censor.errors import MachineError
 from censor.events import Event
 from censor.rules import Policy
+from censor.wire import Protocol
 
 _SECOND: Final = 1_000_000_000
 #: How long packets are worked off before requests are looked at again, in nanoseconds.
@@ -215,10 +216,14 @@ class Queue:
         if decision.data is not None:
             packet.set_payload(decision.data)
         if self._mark:
-            if decision.settled:
+            # An ICMP error's mark would be that of the connection it is about.
+            if decision.settled and _bears_mark(data):
                 self._marked += 1
                 packet.set_mark(self._mark)
+                self._say("settled", self._session.n)
             elif packet.mark:
+                if packet.mark == self._mark:
+                    self._say("unsettled", self._session.n, what="flow")
                 packet.set_mark(kernel.MARK)  # a new connection inherits nothing from its ports
         if decision.until is None:
             packet.accept()
@@ -230,7 +235,8 @@ class Queue:
         if self._conntrack is not None and self._mark:
             size, start = (4, 12) if data[0] >> 4 == 4 else (16, 8)
             src, dst = data[start : start + size], data[start + size : start + 2 * size]
-            self._conntrack.unmark(src, dst, self._mark)
+            if self._conntrack.unmark(src, dst, self._mark):
+                self._say("unsettled", self._session.n, what="pair")
 
     # --- requests ------------------------------------------------------------------------
 
@@ -331,8 +337,8 @@ class Queue:
     def _t(self, ns: int) -> float:
         return (ns - self._epoch) / _SECOND
 
-    def _say(self, word: Any, **detail: Any) -> None:
-        self._session.say(Event(self._t(self._now()), word, detail=detail))
+    def _say(self, word: Any, n: int | None = None, /, **detail: Any) -> None:
+        self._session.say(Event(self._t(self._now()), word, n, detail=detail))
 
     def _write(self, line: Mapping[str, Any]) -> None:
         self._log.write(json.dumps(line, separators=(",", ":")) + "\n")
@@ -349,6 +355,11 @@ class Queue:
 
     def _on_signal(self, *_: object) -> None:
         self._stopping = True
+
+
+def _bears_mark(data: bytes) -> bool:
+    """Return whether a mark on this packet is its own connection's; an ICMP error's is not."""
+    return data[9 if data[0] >> 4 == 4 else 6] in (Protocol.TCP, Protocol.UDP)
 
 
 def _length(data: bytes) -> int:

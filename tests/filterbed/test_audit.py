@@ -66,7 +66,8 @@ class Wire:
     def log(self, event: str, **more: Any) -> None:
         flow = {"protocol": "tcp", "client": CLIENT, "client_port": 4000}
         flow |= {"server": SERVER, "server_port": 80}
-        line = {"event": event, "box": "gfw", "n": len(self.door), "flow": flow, **more}
+        t = self.now - EPOCH
+        line = {"event": event, "box": "gfw", "t": t, "n": len(self.door), "flow": flow, **more}
         self.events.append(line)
 
     def audit(self, *, offload: bool = True) -> list[str]:
@@ -190,9 +191,50 @@ def test_a_rewritten_packet_leaves_as_the_log_says(wire: Wire) -> None:
 
 def test_settled_flows_may_pass_the_door_by(wire: Wire) -> None:
     talk(wire)
+    wire.log("settled")
+    wire.now += 2.0  # the captures of these tests count whole seconds
     wire.cross(0, tcp(0, "A", b"bulk"), door=False)
     wire.cross(1, tcp(1, "A", b"bulk"), door=False)
     assert wire.audit() == []
+
+
+@pytest.mark.parametrize("what", ["flow", "pair"])
+def test_a_flow_no_longer_settled_must_ask_again(wire: Wire, what: str) -> None:
+    talk(wire)
+    wire.log("settled")
+    wire.now += 2.0
+    wire.cross(0, tcp(0, "A", b"asked"))
+    wire.log("unsettled", what=what)
+    wire.now += 2.0
+    wire.cross(0, tcp(0, "A", b"bulk"), door=False)
+    (problem,) = wire.audit()
+    assert "though its flow was not settled" in problem
+
+
+def test_only_the_flow_that_lost_its_mark_must_ask_again(wire: Wire) -> None:
+    other = IP(src=CLIENT, dst=SERVER, ttl=64) / UDP(sport=6000, dport=53) / Raw(b"x")
+    talk(wire)
+    wire.log("settled")
+    wire.cross(0, IP(bytes(other)))
+    wire.log("settled")
+    wire.log("unsettled", n=1, what="flow")
+    wire.now += 2.0
+    wire.cross(0, IP(bytes(other)), door=False)
+    assert wire.audit() == []
+    wire.log("unsettled", n=1, what="pair")
+    wire.now += 2.0
+    wire.cross(0, IP(bytes(other)), door=False)
+    assert len(wire.audit()) == 1
+
+
+def test_an_icmp_error_settles_nothing_but_itself(wire: Wire) -> None:
+    talk(wire)
+    error = IP(src=SERVER, dst=CLIENT, ttl=64) / ICMP(type=3, code=3) / Raw(bytes(tcp())[:28])
+    wire.cross(1, IP(bytes(error)))
+    wire.log("settled")
+    wire.now += 2.0
+    wire.cross(0, tcp(0, "A", b"bulk"), door=False)
+    assert len(wire.audit()) == 1
 
 
 def test_what_a_router_keeps_to_itself_is_left_out(wire: Wire) -> None:
@@ -293,6 +335,12 @@ def not_settled_yet(wire: Wire) -> None:
     wire.cross(0, IP(bytes(packet / Raw(b"one"))), door=False)
     wire.now += 1
     wire.cross(0, IP(bytes(packet / Raw(b"two"))))
+    wire.log("settled")
+
+
+def asked_but_not_settled(wire: Wire) -> None:
+    wire.now += 2.0
+    wire.cross(0, tcp(0, "A", b"bulk"), door=False)
 
 
 def no_such_packet(wire: Wire) -> None:
@@ -322,6 +370,7 @@ BREAKS: list[tuple[Callable[[Wire], None], list[str]]] = [
     (ghost, ["1 packet at the censor's door that no capture saw enter inside"]),
     (unasked, ["entered inside and never came to the censor's door"]),
     (not_settled_yet, ["entered inside and never came to the censor's door"]),
+    (asked_but_not_settled, ["entered inside and never came to the censor's door"]),
     (no_such_packet, ["the log has `dropped` about packet 99, but the door record has 4"]),
     (no_number, ["the log has `dropped` about packet None"]),
     (never_started, ["the censor did not start"]),
@@ -343,6 +392,7 @@ def test_each_break_is_reported(
 
 def test_a_flow_settled_in_one_generation_must_ask_again_in_the_next(wire: Wire) -> None:
     talk(wire)
+    wire.log("settled")
     wire.now += 2.0  # the captures of these tests count whole seconds
     t = wire.now - EPOCH
     wire.events.append(
@@ -353,12 +403,15 @@ def test_a_flow_settled_in_one_generation_must_ask_again_in_the_next(wire: Wire)
     (problem,) = wire.audit()
     assert "entered inside and never came to the censor's door" in problem
     talk(wire)
+    wire.log("settled")
     wire.cross(0, tcp(0, "A", b"asked for anew"), door=False)
     assert len(wire.audit()) == 1
 
 
 def test_without_offload_every_packet_must_come_to_the_door(wire: Wire) -> None:
     talk(wire)
+    wire.log("settled")
+    wire.now += 2.0
     wire.cross(0, tcp(0, "A", b"bulk"), door=False)
     (problem,) = wire.audit(offload=False)
     assert "though every packet must" in problem

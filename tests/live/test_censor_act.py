@@ -41,6 +41,22 @@ def policy(*rules: tuple[Any, Any], position: str = "in-path") -> dict[str, Any]
     return {"position": position, "rules": listed}
 
 
+#: Ask one port of a host where nobody listens, twice from the same socket: first about a name that
+#: is free, then, once told that the port is unreachable, about one that is not.
+ASKER = """
+import socket, sys, dns.message
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.connect((sys.argv[1], 53))
+sock.settimeout(10)
+sock.send(dns.message.make_query("free.example", "A").to_wire())
+try:
+    sock.recv(512)
+except ConnectionRefusedError:
+    print("refused")
+sock.send(dns.message.make_query("www.blocked.example", "A").to_wire())
+"""
+
+
 # --- what runs in the sandbox ----------------------------------------------------------------
 
 
@@ -64,6 +80,13 @@ def scene_rewrite(ground: Any) -> dict[str, Any]:
         }
         found = ground.finish(censor, **found)
         return {**found, "wire": (ground.folder / "wire").read_text().split()}
+
+
+def scene_error(ground: Any) -> dict[str, Any]:
+    with ground.censor(policy((NAME, {"drop": "packet"}))) as censor:
+        censor.ask("active")
+        said = ground.run("client", sys.executable, "-c", ASKER, scenes.SERVER)
+        return dict(ground.finish(censor, said=said))
 
 
 def scene_hold(ground: Any) -> dict[str, Any]:
@@ -231,6 +254,14 @@ def test_packets_are_rewritten_where_they_stand(play: Any) -> None:
         assert packet in result["wire"]
     first = bytes.fromhex(rewritten[0])
     assert (len(first) - 20 - 32, first[8], first[33]) == (0, 63, 0x14)  # the server's own TTL
+
+
+def test_an_error_about_a_flow_does_not_settle_it(play: Any) -> None:
+    """The kernel keeps one mark for a connection and the ICMP errors about it."""
+    result = play("error")
+    assert result["said"] == [0, "refused\n"]
+    names = [event["trigger"]["dns.name"] for event in said(result, "dropped")]
+    assert names == ["www.blocked.example"]
 
 
 def test_packets_are_held_and_leave_at_their_time(play: Any) -> None:
