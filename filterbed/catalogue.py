@@ -33,6 +33,10 @@ def show_list(as_json: bool) -> None:
     width = max((len(str(row["scenario"])) for row in rows), default=0)
     for row in rows:
         click.echo(f"{row['scenario']!s:{width}}  {row['title']}  ({row['period']})")
+    click.echo("\nPacks")
+    for pack, meaning in library.PACKS.items():
+        count = len(library.find(pack))
+        click.echo(f"{pack:{width}}  {meaning}  ({count} scenario{'s' * (count != 1)})")
 
 
 def show_one(scenario: Scenario, as_json: bool) -> None:
@@ -59,6 +63,7 @@ def show_one(scenario: Scenario, as_json: bool) -> None:
         where = " ".join(w for w in (node.city, node.carrier) if w)
         click.echo(f"  {node.name:<10} {node.role:<9} {where}")
     click.echo("\nVantages: " + ", ".join(scenario.vantages))
+    _show_rules(scenario)
     click.echo("\nTargets and truth")
     for target in scenario.targets:
         fields = " ".join(f"{k}={v}" for k, v in target.fields.items() if k != "password")
@@ -66,6 +71,24 @@ def show_one(scenario: Scenario, as_json: bool) -> None:
         for text, vantages in _truths(scenario, target.name).items():
             who = "everywhere" if len(vantages) == len(scenario.vantages) else ", ".join(vantages)
             click.echo(f"      {who}: {text}")
+
+
+def _show_rules(scenario: Scenario) -> None:
+    for censor in scenario.censors:
+        click.echo(f"\nCensor {censor.name} at {censor.node}, {censor.policy['position']}")
+        for rule in censor.policy.get("rules", ()):
+            click.echo(f"  {rule['id']}: {rule.get('fidelity', 'fidelity not stated')}")
+            for key, what in (rule.get("when") or {}).items():
+                click.echo(f"      when {key}: {_short(what)}")
+            acts = rule.get("then") or "pass"
+            for act in acts if isinstance(acts, list) else [acts]:
+                click.echo(f"      then {_short(act)}")
+
+
+def _short(value: object, limit: int = 120) -> str:
+    """Write a value of a policy on one line, cut where it is long."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= limit else f"{text[: limit - 2]} …"
 
 
 def _truths(scenario: Scenario, target: str) -> dict[str, list[str]]:

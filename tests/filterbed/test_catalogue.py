@@ -24,7 +24,10 @@ def test_the_list_is_the_whole_library(capsys: pytest.CaptureFixture[str]) -> No
 def test_the_list_for_people_has_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     catalogue.show_list(as_json=False)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == library.names()
+    there, packs = lines[: lines.index("")], lines[lines.index("Packs") + 1 :]
+    assert [line.split()[0] for line in there] == library.names()
+    assert [line.split()[0] for line in packs] == list(library.PACKS)
+    assert packs[0].endswith(f"({len(library.names())} scenarios)")
 
 
 @pytest.mark.parametrize("name", library.names())
@@ -40,6 +43,10 @@ def test_show_says_everything(name: str, capsys: pytest.CaptureFixture[str]) -> 
     for source in scenario.sources:
         assert str(source["title"]) in text
     assert all(vantage in text for vantage in scenario.vantages)
+    for censor in scenario.censors:
+        assert f"Censor {censor.name} at {censor.node}, {censor.policy['position']}" in text
+        for rule in censor.policy["rules"]:
+            assert f"\n  {rule['id']}: {rule['fidelity']}\n" in text
 
 
 def test_show_tells_a_truth_for_those_it_holds_for(capsys: pytest.CaptureFixture[str]) -> None:
