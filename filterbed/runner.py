@@ -20,6 +20,7 @@ import click
 
 from filterbed import __version__, judge, rundir, visibility
 from filterbed.order import BUILT_IN, RESULT, Order, Probe, Result
+from filterbed.provenance import versions
 from filterbed.rundir import RunDir
 from filterbed.sandbox.launch import Sandbox
 from filterbed.score import Row, exit_status
@@ -148,6 +149,7 @@ def run(scenario: Scenario, probes: tuple[Probe, ...], options: Options) -> Fini
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "kernel": platform.release(),
         "tools": [p.name for p in probes],
+        "versions": versions(),
     }
     try:
         directory = rundir.create(options.out, scenario.name, head)
