@@ -160,7 +160,7 @@ def _lost_races(
     if own.get("position") != "on-path" or own.get("race") == "may-lose":
         return
     latency = policy.LATENCY["on-path"] if entry.latency is None else entry.latency
-    limit = 2 * _delay(box, ground)
+    limit = _delay(box, ground)
     racing = [r for r in entry.rules if r.race is None and not _allows(r)]
     if latency < limit or not racing:
         return
@@ -178,10 +178,10 @@ def _allows(rule: schema.Rule) -> bool:
 
 
 def _delay(box: Box, ground: Ground) -> float:
-    """Return the shortest one-way delay of the box's links to the outside, in seconds."""
+    """Return the shortest delay of the box's links to the outside, there and back, in seconds."""
     outside = set(box.outside)
     delays: Iterable[float] = (
-        link.delay
+        sum(link.delays)
         for link in ground.plan.links
         if any(end.node == box.node and end.interface in outside for end in link.ends)
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scenarios import schema
+from scenarios import link, schema
 from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.places import Places
 from topologies import catalogue, place, prefix
@@ -55,6 +55,9 @@ def lay(document: schema.Document, places: Places) -> tuple[Ground | None, list[
     problems += [_placed(p, hosts, addresses, places) for p in wrong]
     if plan is None:
         return None, problems
+    if not wrong:  # else a host may be gone that a link is said to join
+        plan, mistaken = link.impaired(plan, document.links, places)
+        problems += mistaken
     bare = Ground(plan, (), {})
     services = [
         _service(name, entry, hosts[name], addresses[name], bare, problems, places)

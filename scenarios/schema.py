@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scenarios.quantity import Duration
+from scenarios.quantity import Duration, Rate, Share
 from scenarios.value import (
     ECHO,
     Address,
@@ -97,6 +97,24 @@ class National(Closed):
     resolver: Literal["abroad", "carrier"] = "abroad"
     borders: Literal["one", "each"] = "one"
     exchange: bool = False
+
+
+class Link(Closed):
+    """What a link does to packets, in both directions (`between`) or in one (`from`, `to`)."""
+
+    between: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
+    from_: Annotated[str | None, Field(alias="from")] = None
+    to: str | None = None
+    delay: Annotated[Duration, Field(le=2)] | None = None
+    jitter: Annotated[Duration, Field(le=2)] = 0.0
+    loss: Share = 0.0
+    burst: Annotated[float | int, Field(ge=1)] | None = None
+    rate: Rate | None = None
+    queue: Annotated[Duration, Field(le=10)] = 0.1
+    reorder: Share = 0.0
+    duplicate: Share = 0.0
+    mtu: Annotated[int, Field(ge=1280, le=1500)] | None = None
+    too_big: Annotated[Literal["said", "silent"], Field(alias="too-big")] = "said"
 
 
 class Vantage(Closed):
@@ -270,6 +288,7 @@ class Document(Closed):
     tags: list[Identifier] = Field(default_factory=list)
     sources: list[Source] = Field(default_factory=list)
     topology: Topology
+    links: list[Link] = Field(default_factory=list)
     vantages: Annotated[dict[str, Vantage], Field(min_length=1)]
     services: dict[Identifier, Service] = Field(default_factory=dict)
     targets: Annotated[dict[Identifier, Target], Field(min_length=1)]

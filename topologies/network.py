@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 from topologies.distutils_gap import filled
-from topologies.plan import Plan
+from topologies.plan import MTU, Plan
 
 with filled():
     from mininet.link import Link as MininetLink
@@ -269,7 +269,8 @@ def script(plan: Plan, node: str) -> str:
         f"ethtool -K {name} tso off gso off gro off tx off rx off >/dev/null 2>&1 || true"
         for name, _ in interfaces
     ]
-    lines.append(_batch(["link set lo up", *(f"link set {name} up" for name, _ in interfaces)]))
+    lines.append(_batch(["link set lo up", *_up(plan, node)]))
+    lines += _silence(plan, node)
     lines.append(
         "n=0; until said=$(ip -o link); up=${said//state UP/}; "
         f"[ $(( (${{#said}} - ${{#up}}) / 8 )) -ge {len(interfaces)} ]; do n=$((n+1)); "
@@ -284,6 +285,22 @@ def script(plan: Plan, node: str) -> str:
             hops = " ".join(f"nexthop via {via}" for via in (route.via, *route.also))
             batch.append(f"route add {route.prefix} {hops if route.also else f'via {route.via}'}")
     return "\n".join([*lines, _batch(batch)])
+
+
+def _up(plan: Plan, node: str) -> Iterator[str]:
+    """Bring the links up, with the size of packets that each takes."""
+    for link in plan.links:
+        for end in link.ends:
+            if end.node == node:
+                mtu = f" mtu {link.mtu}" if link.mtu != MTU else ""
+                yield f"link set {end.interface} up{mtu}"
+
+
+def _silence(plan: Plan, node: str) -> Iterator[str]:
+    """Keep a node on a silent link from saying that a packet was too big for it."""
+    if any(link.silent and end.node == node for link in plan.links for end in link.ends):
+        yield "iptables -w 5 -A OUTPUT -p icmp --icmp-type fragmentation-needed -j DROP"
+        yield "ip6tables -w 5 -A OUTPUT -p ipv6-icmp --icmpv6-type packet-too-big -j DROP"
 
 
 def _batch(commands: Sequence[str]) -> str:

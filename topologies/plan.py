@@ -13,6 +13,8 @@ Role = Literal["vantage", "server", "resolver", "control", "router", "box"]
 
 #: Mininet calls interfaces NODE-eth0 and Linux allows 15 characters, so a name has at most 9.
 NAME_LIMIT = 9
+#: Bytes of the largest packet on a link, where nothing else is said.
+MTU = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,60 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """What one direction of a link does to its packets, beside its delay.
+
+    Seconds, bit/s, and shares from 0 to 1. `jitter` is added to the delay, evenly from none to all
+    of it, packet by packet: one may overtake another, as with netem. `loss` comes in runs of
+    `burst` packets at the mean (None: each packet by itself). `rate` serves one packet after
+    another and lets one wait `queue` at most. `reorder` packets are overtaken, `duplicate` packets
+    come twice.
+    """
+
+    jitter: float = 0.0
+    loss: float = 0.0
+    burst: float | None = None
+    rate: float | None = None
+    queue: float = 0.1
+    reorder: float = 0.0
+    duplicate: float = 0.0
+
+    @property
+    def plain(self) -> bool:
+        """Whether it does nothing at all."""
+        return self == Way(queue=self.queue)
+
+    @property
+    def loses(self) -> bool:
+        """Whether a packet may not arrive."""
+        return bool(self.loss) or self.rate is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """A point-to-point link; `ends[0]` is never a vantage when the other end is a router.
 
-    `delay` is one way, in seconds, the same in both directions.
+    `delay` is one way, in seconds, and `back` the delay from `ends[1]` to `ends[0]` where that
+    is another. `ways` are what else happens from `ends[0]` to `ends[1]`, and back. `mtu` is in
+    bytes; where `silent`, the nodes at both ends drop what is too big and do not say so.
     """
 
     ends: tuple[End, End]
     delay: float = 0.0
+    back: float | None = None
+    ways: tuple[Way, Way] = (Way(), Way())
+    mtu: int = MTU
+    silent: bool = False
+
+    @property
+    def delays(self) -> tuple[float, float]:
+        """Seconds from `ends[0]` to `ends[1]`, and back."""
+        return self.delay, self.delay if self.back is None else self.back
+
+    @property
+    def plain(self) -> bool:
+        """Whether it does nothing to packets but, perhaps, hold them."""
+        return all(way.plain for way in self.ways) and self.back is None and self.mtu == MTU
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Ground:
         say(f"network: {len(plan.nodes)} hosts, {len(plan.links)} links")
         self.network: Network = net.stand(plan, nest=nest)
         self.captures = Captures(self.network, self.rundir) if order.capture else None
-        self._holds = Holds(self.network, self.rundir)
+        self.holds = Holds(self.network, self.rundir, order.seed)
         self.boxes = self._censors()
         say("servers")
         self.standing = self._servers()
@@ -91,7 +91,7 @@ class Ground:
         ]
         found += self.captures.dead() if self.captures else []
         found += [] if self.control.alive() else ["the control helper died"]
-        return found + self._holds.dead()
+        return found + self.holds.dead()
 
     def still(self) -> None:
         """End what makes traffic, so that both sides of every box see the last packet."""
@@ -112,13 +112,13 @@ class Ground:
 
     def settle(self) -> list[str]:
         """End the delays and the captures once all traffic is out; say what was lost."""
-        lost = self._holds.stop()
+        lost = self.holds.stop()
         if self.captures:
             self.captures.stop()
         return lost
 
     def _await(self) -> None:
-        self._holds.ready()
+        self.holds.ready()
         if self.captures:
             self.captures.ready()
         self.control.ready()

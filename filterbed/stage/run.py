@@ -11,7 +11,7 @@ from pathlib import Path
 from filterbed.order import RESULT, Order, Result
 from filterbed.proof import Door, prove
 from filterbed.question import of_scenario
-from filterbed.stage import link, passes
+from filterbed.stage import impairment, link, passes
 from filterbed.stage.box import BoxError
 from filterbed.stage.ground import WORK, Ground
 from filterbed.stage.passes import Trouble
@@ -24,11 +24,13 @@ def run(order: Order, say: Callable[[str], None]) -> int:
     """
     result = Result()
     ground = Ground(order, say)
-    result.links = link.measure(ground.network, order.vantages)
+    impaired = impairment.measure(ground.network)
+    result.links = [*link.measure(ground.network, order.vantages), *impaired]
     result.sysctls = passes.sysctls(ground)
     result.macs = _macs(ground)
     try:
-        result.problems += link.problems(result.links)
+        result.problems += link.problems([one for one in result.links if "wrong" not in one])
+        result.problems += [wrong for one in impaired for wrong in one["wrong"]]
         _passes(ground, order, result, say)
     except Trouble as trouble:
         result.problems += trouble.problems
@@ -88,6 +90,7 @@ def _close(ground: Ground, result: Result, say: Callable[[str], None]) -> None:
             if str(error) not in result.problems and box.alive():
                 result.problems.append(str(error))
     result.problems += ground.settle()
+    result.links += [{"at": at, **counts} for at, counts in ground.holds.counts.items()]
     if ground.order.keep_work:
         shutil.copytree(WORK, ground.rundir.path / "work", ignore=lambda *_: ["logs"])
 

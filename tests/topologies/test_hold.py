@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from topologies.course import Course
 from topologies.errors import MachineError
-from topologies.hold import Counters, Shelf, counters, rules
+from topologies.hold import Counters, Desk, Order, Shelf, counters, rules
+from topologies.plan import Way
 
 
 @dataclass
@@ -21,11 +23,11 @@ class Packet:
         self.gone.append(self.name)
 
 
-def test_packets_leave_in_order_each_after_its_delay() -> None:
+def test_packets_leave_when_they_are_due() -> None:
     gone: list[str] = []
-    shelf = Shelf(0.020)
-    shelf.put(Packet("a", gone), 1.000)
-    shelf.put(Packet("b", gone), 1.005)
+    shelf = Shelf()
+    shelf.put(Packet("b", gone), 1.025)
+    shelf.put(Packet("a", gone), 1.020)
     assert shelf.due() == pytest.approx(1.020)
     shelf.release(1.019)
     assert gone == []
@@ -39,12 +41,57 @@ def test_packets_leave_in_order_each_after_its_delay() -> None:
     assert shelf.count == 2
 
 
+@dataclass
+class Queued(Packet):
+    """A packet as the queue hands it over."""
+
+    hook: int = 4
+    data: bytes = b"\x45\0\0\x64" + bytes(96)
+
+    def drop(self) -> None:
+        self.gone.append(f"{self.name} lost")
+
+    def get_payload(self) -> bytes:
+        return self.data
+
+
+def desk(out: Way, into: Way) -> Desk:
+    return Desk(order(Course(out, 0.02, "seed"), Course(into, 0.01, "seed"), sized=True))
+
+
+def order(*courses: Course, sized: bool = False, doubling: bool = False) -> Order:
+    out, into = courses or (Course(Way(), 0.0, ""), Course(Way(), 0.0, ""))
+    return Order("r-eth0", 7, out, into, sized=sized, doubling=doubling)
+
+
 def test_a_packet_that_comes_lets_go_those_that_are_due() -> None:
     gone: list[str] = []
-    shelf = Shelf(0.020)
-    shelf.put(Packet("a", gone), 1.0)
-    shelf.put(Packet("b", gone), 1.5)
+    both = desk(Way(), Way())
+    both.take(Queued("a", gone), 1.0)
+    both.take(Queued("b", gone), 1.5)
     assert gone == ["a"]
+
+
+def test_each_direction_has_its_own_course() -> None:
+    gone: list[str] = []
+    both = desk(Way(loss=1.0), Way(rate=8000))
+    both.take(Queued("out", gone), 1.0)
+    both.take(Queued("in", gone, hook=0), 1.0)
+    assert gone == ["out lost"]
+    assert both.shelf.due() == pytest.approx(1.0 + 0.1 + 0.01)  # 100 bytes, and the delay
+
+
+def test_no_more_is_copied_of_a_packet_than_is_needed() -> None:
+    assert order().copied == 0
+    assert order(sized=True).copied < 100
+    assert order(doubling=True).copied > 1500
+    assert order(doubling=True).mark is not None
+
+
+def test_doubles_are_not_held_again() -> None:
+    held = [" ".join(rule) for rule in rules("r-eth0", 7, 99) if "NFQUEUE" in rule]
+    assert len(held) == 4
+    assert all("! --mark 99" in rule for rule in held)
 
 
 def test_losses_are_read_from_the_kernels_table() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -36,7 +37,7 @@ def test_the_round_trip_is_twice_the_delays_on_the_way(
 
 def measured(**more: Any) -> dict[str, Any]:
     return {"from": "client", "to": "control", "stated": 0.04, "measured": 0.041, "least": 0.04,
-            "most": 0.05, "sent": 5, "lost": 0} | more  # fmt: skip
+            "most": 0.05, "sent": 5, "lost": 0, "loses": False} | more  # fmt: skip
 
 
 def test_a_link_that_keeps_its_word_is_no_problem() -> None:
@@ -57,3 +58,16 @@ def test_a_link_that_keeps_its_word_is_no_problem() -> None:
 def test_a_link_that_does_not_is_told(more: dict[str, Any], text: str) -> None:
     (problem,) = link.problems([measured(**more)])
     assert text in problem
+
+
+def test_on_a_way_that_loses_packets_a_loss_is_no_problem() -> None:
+    assert link.problems([measured(lost=2, loses=True)]) == []
+    assert link.problems([measured(lost=5, loses=True, measured=None)]) == []
+
+
+def test_two_directions_may_differ() -> None:
+    one = plan()
+    uneven = dataclasses.replace(
+        one, links=(dataclasses.replace(one.links[0], back=0.05), *one.links[1:])
+    )
+    assert link.round_trip(uneven, "client", "box") == pytest.approx(0.051)
