@@ -1,7 +1,7 @@
 # What a newcomer types. Every target but `help`, `lock` and `clean` begins with bin/bootstrap, which
 # installs what is missing and takes no time when nothing is.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo test check bench fuzz lock clean
 
 PYTHON := .venv/bin/python
 
@@ -29,11 +29,20 @@ check: install ## lint, format, types, import contracts, scenarios
 bench: install ## measure, print one table, write benchmarks/latest.json
 	@$(PYTHON) -m benchmarks
 
-lock: ## write requirements.lock anew (needs uv, which filterbed itself does not)
+# Bounded by cases and by seconds, of each target: make fuzz FUZZ='--cases 100000 --seconds 300'
+FUZZ := --cases 10000 --seconds 30
+fuzz: install ## feed damaged packets to every dissector and to the engine (x86_64)
+	@$(PYTHON) -m pip install --quiet --no-deps --require-hashes -r fuzz/requirements.lock
+	@$(PYTHON) -m fuzz $(FUZZ)
+
+lock: ## write the locks anew (needs uv, which filterbed itself does not)
 	@{ sed -n '/^#/p' requirements.lock; uv pip compile pyproject.toml bin/build.txt --extra dev \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet; \
 	} >requirements.lock.new && mv requirements.lock.new requirements.lock
+	@{ sed -n '/^#/p' fuzz/requirements.lock; uv pip compile fuzz/requirements.txt \
+	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet; \
+	} >requirements.lock.new && mv requirements.lock.new fuzz/requirements.lock
 
 clean: ## remove what was made here: .venv, runs, caches
 	rm -rf .venv runs build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-	  .import_linter_cache benchmarks/latest.json benchmarks/build
+	  .import_linter_cache benchmarks/latest.json benchmarks/build fuzz/found

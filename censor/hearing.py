@@ -32,7 +32,7 @@ Rules = tuple[Rule, ...]
 class Hearing:
     """One packet of one case. `hear` it once."""
 
-    __slots__ = ("_case", "_court", "_now", "_packet", "_sentence", "_spared")
+    __slots__ = ("_case", "_court", "_need", "_now", "_packet", "_sentence", "_spared")
 
     def __init__(
         self, court: Court, case: Case, packet: Packet, now: float, n: int, events: list[Event]
@@ -233,10 +233,11 @@ class Hearing:
             if not self._read_message(bytes(stream.data), whole=False):
                 self._miss()
             return
-        while case.topics and not self._sentence.acted:
+        while case.topics and not self._sentence.acted and len(stream.data) >= stream.wanted:
             start = case.read[from_client]
             length = self._read_message(bytes(stream.data[start:]), whole=True)
             if length == 0:
+                stream.wanted = len(stream.data) + self._need
                 break
             case.read[from_client] = start + length
         if stream.overflowed and from_client:
@@ -250,8 +251,12 @@ class Hearing:
         return flow.client_isn is not None and (require == "syn" or flow.server_isn is not None)
 
     def _read_message(self, data: bytes, *, whole: bool) -> int:
-        """Read one message of whichever protocol it is; return its length, 0 if there is none."""
-        case = self._case
+        """Read one message of whichever protocol it is; return its length, 0 if there is none.
+
+        Then `_need` is how many bytes must come before there can be one: reading the same again
+        with every segment would cost the square of what a client sends in small ones.
+        """
+        case, needs = self._case, []
         for app, rules in tuple(case.topics.items()):
             if app is App.FIRST:
                 continue
@@ -263,8 +268,11 @@ class Hearing:
                 self._keep_only(App.FIRST, *(() if found.last else (app,)))
                 self._take(found, rules)
                 return found.length
-            if whole and not isinstance(found, Incomplete):
+            if isinstance(found, Incomplete):
+                needs.append(found.need)
+            elif whole:
                 del case.topics[app]
+        self._need = min(needs, default=1)
         return 0
 
     # --- memories ------------------------------------------------------------------------

@@ -27,6 +27,8 @@ class Stream:
     data: the contiguous prefix. base: sequence number of its first byte, None until known.
     overflowed: nothing more will be added: the limit was reached, or more than `ISLANDS` separate
         pieces lay ahead of a gap.
+    wanted: how long `data` must be before its readers find more in it than the last time; theirs
+        to set, and nothing once bytes they have read are changed.
 
     Without `reassemble` nothing is put together: `data` is each segment's payload by itself.
 
@@ -46,6 +48,7 @@ class Stream:
         "overflowed",
         "overlap",
         "reassemble",
+        "wanted",
     )
 
     def __init__(
@@ -62,6 +65,7 @@ class Stream:
         self.base = base
         self.data = bytearray()
         self.overflowed = False
+        self.wanted = 0
         self._end: int | None = None
         self._ahead = bytearray()  # bytes beyond a gap, at their place in the stream
         self._islands: list[tuple[int, int]] = []  # where they are: sorted, apart, not touching
@@ -141,6 +145,7 @@ class Stream:
         if self.data[start:stop] == piece:
             return False
         self.data[start:stop] = piece
+        self.wanted = 0
         return True
 
     def _store(self, start: int, stop: int, piece: bytes) -> None:

@@ -102,13 +102,13 @@ def modules() -> list[Path]:
 
 
 def sources() -> list[Path]:
-    more = [p for d in ("benchmarks", "tests") for p in (ROOT / d).rglob("*.py")]
+    more = [p for d in ("benchmarks", "fuzz", "tests") for p in (ROOT / d).rglob("*.py")]
     return modules() + sorted(more)
 
 
 def text_files() -> list[Path]:
     """What a clone holds; runs, caches and environments are no part of it."""
-    folders = (*ROOMS, "tests", "docs", "benchmarks", "bin", ".ci", ".github")
+    folders = (*ROOMS, "tests", "docs", "benchmarks", "fuzz", "bin", ".ci", ".github")
     inside = [path for folder in folders for path in (ROOT / folder).rglob("*")]
     found = [path for path in (*ROOT.iterdir(), *inside) if path.is_file()]
     left_out = re.compile(r"__pycache__|latest\.json|\.(pyc|new|lock)$|^\.git$")
@@ -346,8 +346,9 @@ def test_every_import_is_declared() -> None:
 def test_every_import_of_a_test_is_declared() -> None:
     project = PYPROJECT["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    declared = {canonical(d) for d in asked}
-    known = set(sys.stdlib_module_names) | set(ROOMS) | {"benchmarks", "tests"}
+    fuzzing = (ROOT / "fuzz/requirements.txt").read_text().splitlines()
+    declared = {canonical(d) for d in [*asked, *fuzzing] if not d.startswith("#")}
+    known = set(sys.stdlib_module_names) | set(ROOMS) | {"benchmarks", "fuzz", "tests"}
     for path in set(sources()) - set(modules()):
         foreign = imports(path) - known
         missing = {f for f in foreign if canonical(THIRD_PARTY.get(f, f)) not in declared}

@@ -102,6 +102,9 @@ def dissect(stream: bytes, *, partial: bool = False) -> ClientHello | Incomplete
         hello = _read(bytes(message[4:]), records, size, complete=False)
         if isinstance(hello, NotTls) or hello.server_name is not None:
             return hello
+    if len(message) >= _MESSAGE_HEADER:
+        rest = whole - len(message)
+        need = need + rest if start > size else max(need, rest)
     return Incomplete(need)
 
 

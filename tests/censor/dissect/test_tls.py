@@ -146,7 +146,9 @@ def test_it_asks_for_what_it_lacks() -> None:
     assert dissect(b"") == Incomplete(5)
     assert dissect(HELLO[:2]) == Incomplete(3)
     assert dissect(HELLO[:5]) == Incomplete(len(MESSAGE))
-    assert dissect(record(MESSAGE[:50])) == Incomplete(5)
+    assert dissect(record(MESSAGE[:2])) == Incomplete(5)
+    assert dissect(record(MESSAGE[:50])) == Incomplete(5 + len(MESSAGE) - 50)
+    assert dissect(record(MESSAGE[:50] + b"12345")[:-5]) == Incomplete(len(MESSAGE) - 50)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,115 @@
+"""What fuzzing starts from: packets of real programs, cut and spliced.
+
+`real.pcapng` is a door record of 138 packets (curl with HTTP, HTTPS and five kinds of SOCKS, dig,
+aioquic, `openssl s_client -dtls`, ssh, sipp over UDP and TCP, ping, a few lines that send RTP and
+STUN), made on 2026-11-23 between the client and the server of tests/live/test_censor_queue.py. It
+holds nobody's traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from censor.drivers.capture import Capture
+from censor.packet import Packet, parse
+from censor.wire import Protocol
+from fuzz import conversation as talk
+from fuzz.boxes import POLICIES
+
+REAL: Final = Path(__file__).with_name("real.pcapng")
+
+#: Which server ports a target's payloads are taken from.
+_PORTS: Final[Mapping[str, tuple[int, ...]]] = {
+    "dns": (53,),
+    "http": (80,),
+    "tls": (443,),
+    "quic": (443,),
+    "dtls": (4433,),
+    "sip": (5060,),
+    "sdp": (5060,),
+    "stun": (3478,),
+    "rtp": (6000,),
+}
+
+#: Frames of QUIC as RFC 9000 section 19 has them: PADDING, PING, ACK, CRYPTO at 0 and at 4.
+_FRAMES: Final = bytes.fromhex("0000010204030102030106000401000028060404aabbccdd")
+
+
+@cache
+def packets() -> tuple[tuple[bool, Packet], ...]:
+    """Return the real packets: (came from the client, packet)."""
+    found = [(one.interface == "inside", parse(one.data)) for one in Capture(REAL)]
+    return tuple((inside, one) for inside, one in found if isinstance(one, Packet))
+
+
+def _near(packet: Packet) -> int:
+    return packet.dport if packet.sport > packet.dport else packet.sport
+
+
+def payloads(*ports: int) -> list[bytes]:
+    """Return what was sent from or to these ports, or to all of them."""
+    return [
+        bytes(one.payload)
+        for _, one in packets()
+        if one.payload_length and (not ports or _near(one) in ports)
+    ]
+
+
+def conversations() -> list[bytes]:
+    """Return every real flow, as raw packets and as what was said, under every policy."""
+    flows: dict[tuple[int, int, int], list[tuple[bool, Packet]]] = {}
+    for inside, one in packets():
+        ends = sorted((one.sport, one.dport))
+        flows.setdefault((one.protocol, ends[0], ends[1]), []).append((inside, one))
+    found = []
+    for flow in flows.values():
+        raw = b"".join(
+            bytes((talk.RAW | (0 if inside else 8),)) + len(one.data).to_bytes(2, "big") + one.data
+            for inside, one in flow
+        )
+        udp = flow[0][1].protocol == int(Protocol.UDP)
+        kinds = (talk.SERVER_UDP, talk.CLIENT_UDP) if udp else (talk.SERVER_TCP, talk.CLIENT_TCP)
+        said = [(kinds[inside], bytes(one.payload)) for inside, one in flow if one.payload_length]
+        port = _near(flow[0][1])
+        port = port if port in talk.PORTS else talk.PORTS[-1]
+        for box in range(len(POLICIES)):
+            found += [bytes((box,)) + raw, talk.said(said, port=port, box=box)]
+        found.append(b"\0" + talk.record(talk.RAW, bytes(flow[0][1].data[:18])))
+    return found
+
+
+def seeds(target: str) -> list[bytes]:
+    """Return the inputs a target begins with."""
+    if target.startswith("engine"):
+        return conversations()
+    if target == "packet":
+        return [bytes(one.data) for _, one in packets()]
+    if target == "capture":
+        return [REAL.read_bytes()[:4096]]
+    if target == "quic-frames":
+        return [_FRAMES]
+    if target == "icmp":
+        return [bytes(one.payload) for _, one in packets() if one.protocol in (1, 58)]
+    chosen = payloads(*_PORTS.get(target, ()))
+    together = b"".join(talk.record(talk.CLIENT_UDP, one) for one in chosen)
+    bodies = [one.partition(b"\r\n\r\n")[2] for one in chosen] if target == "sdp" else []
+    return [*chosen, *bodies, together]
+
+
+def damaged(sources: list[bytes], luck: Random) -> bytes:
+    """Cut two inputs and splice them, and perhaps change some bytes, repeat a part or add to it."""
+    one, other = luck.choice(sources), luck.choice(sources)
+    data = bytearray(one[: luck.randint(0, len(one))] + other[luck.randint(0, len(other)) :])
+    for _ in range(luck.choice((0, 0, 1, 2, 8))):
+        if data:
+            data[luck.randrange(len(data))] = luck.choice((0, 1, 0x0A, 0x20, 0x7F, 0x80, 0xFF))
+    if luck.random() < 0.2:
+        data[luck.randint(0, len(data)) : 0] = luck.randbytes(luck.randint(1, 40))
+    if data and luck.random() < 0.1:
+        start = luck.randrange(len(data))
+        data += data[start : start + 40] * luck.randint(1, 30)
+    return bytes(data)
