@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from filterbed import observation, pcapng, question, race, score
+from filterbed import latency, observation, pcapng, question, race, score
 from filterbed.audit import Scene, Tap, audit
 from filterbed.order import Order, Result, ToolRun
 from filterbed.question import Pair
@@ -49,9 +49,14 @@ def judge(
     directory.write_lines("events.jsonl", events)
     problems = list(result.problems)
     witnesses: dict[str, Any] = {}
+    late: dict[str, Any] = {}
     for censor in scenario.censors:
-        said, counts = _witnesses(scenario, order, censor, directory, result, events)
+        scene = _scene(scenario, censor, directory, result)
+        said, counts = _witnesses(scene, order, directory, result, events)
         problems += said
+        late[censor.name] = latency.summary(
+            latency.errors(scene, [e for e in events if e.get("box") == censor.name])
+        )
         witnesses[censor.name] = counts
     truths = _truths(scenario, order, directory, result.tools, events, problems)
     rows, documents = _rows(order, result.tools, truths)
@@ -70,6 +75,7 @@ def judge(
         "seconds": round(time.time() - started, 3),
         "links": result.links,
         "sysctls": result.sysctls,
+        "latency": late,
         "witnesses": witnesses,
     }
     directory.finish(run, document, invalid_because=problems)
@@ -108,42 +114,45 @@ def _events(scenario: Scenario, directory: RunDir) -> list[dict[str, Any]]:
     return [event for _, _, event in sorted(found, key=lambda entry: entry[:2])]
 
 
-def _witnesses(
-    scenario: Scenario,
-    order: Order,
-    censor: Censor,
-    directory: RunDir,
-    result: Result,
-    events: Sequence[Event],
-) -> tuple[list[str], dict[str, Any]]:
-    """Hold one box's witnesses against each other; return what disagrees, and all they counted."""
+def _scene(scenario: Scenario, censor: Censor, directory: RunDir, result: Result) -> Scene:
+    """Return one box with all that was recorded of it."""
     box = next(b for b in scenario.plan.boxes if b.node == censor.node)
     taps = [
         Tap(interface, inside, directory.wire(box.node, interface), result.macs.get(interface, ""))
         for inside, interfaces in ((True, box.inside), (False, box.outside))
         for interface in interfaces
     ]
-    scene = Scene(
+    return Scene(
         box=censor.name,
         taps=taps,
         door=directory.door(censor.name),
         addresses=question.addresses(scenario.plan, box.node),
     )
+
+
+def _witnesses(
+    scene: Scene,
+    order: Order,
+    directory: RunDir,
+    result: Result,
+    events: Sequence[Event],
+) -> tuple[list[str], dict[str, Any]]:
+    """Hold one box's witnesses against each other; return what disagrees, and all they counted."""
     problems, wire = audit(scene, events)
     captures = []
-    for tap in taps:
+    for tap in scene.taps:
         path = directory.logs / f"dumpcap-{tap.interface}.log"
         log = path.read_text("utf-8", "replace") if path.exists() else ""
         problems += [f"capture on {tap.interface}: {text}" for text in capture_drops(log)]
         captures += capture_counts(log)
-    mine = [event for event in events if event.get("box") == censor.name]
-    inner = [tap.path for tap in taps if tap.inside]
-    if order.policies[censor.name].get("race") != "may-lose":
+    mine = [event for event in events if event.get("box") == scene.box]
+    inner = [tap.path for tap in scene.taps if tap.inside]
+    if order.policies[scene.box].get("race") != "may-lose":
         losses = race.losses(inner, scene.door, mine)
-        problems += [f"race: box {censor.name}: {loss}" for loss in losses]
-    stats = result.boxes.get(censor.name, {})
-    problems += compare(censor.name, stats=stats, wire=wire, events=mine, idle=order.idle)
-    problems += _idle_acts(censor.name, mine)
+        problems += [f"race: box {scene.box}: {loss}" for loss in losses]
+    stats = result.boxes.get(scene.box, {})
+    problems += compare(scene.box, stats=stats, wire=wire, events=mine, idle=order.idle)
+    problems += _idle_acts(scene.box, mine)
     return problems, gather(stats=stats, wire=wire, events=mine, captures=captures)
 
 

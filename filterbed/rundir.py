@@ -105,7 +105,13 @@ def create(out: Path, scenario: str, run: Mapping[str, Any]) -> RunDir:
     made = RunDir(path)
     made.capture.mkdir()
     made.logs.mkdir()
-    unknown: dict[str, Any] = {"seconds": None, "links": [], "sysctls": {}, "witnesses": {}}
+    unknown: dict[str, Any] = {
+        "seconds": None,
+        "links": [],
+        "sysctls": {},
+        "latency": {},
+        "witnesses": {},
+    }
     interrupted = {"valid": False, "invalid_because": [INTERRUPTED]}
     made.write_json("run.json", {**unknown, **run, **interrupted})
     for name_of in ("events.jsonl", "observations.jsonl"):

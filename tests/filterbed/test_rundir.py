@@ -14,7 +14,13 @@ SCORE = {"schema": 1, "valid": True, "rows": [], "summary": {}}
 
 
 #: What is not known before a run has ended.
-UNKNOWN: dict[str, object] = {"seconds": None, "links": [], "sysctls": {}, "witnesses": {}}
+UNKNOWN: dict[str, object] = {
+    "seconds": None,
+    "links": [],
+    "sysctls": {},
+    "latency": {},
+    "witnesses": {},
+}
 
 
 def test_a_fresh_run_says_that_it_was_interrupted(tmp_path: Path) -> None:
