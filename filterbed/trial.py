@@ -63,11 +63,12 @@ TRIALS = (
     ),
     Trial(
         "packet marks",
-        "iptables -w -t mangle -A FORWARD -j CONNMARK --save-mark && "
+        "iptables -w -t mangle -A FORWARD -m conntrack ! --ctstate RELATED "
+        "-j CONNMARK --save-mark && "
         "iptables -w -t mangle -A FORWARD -m connmark --mark 1/1 -j ACCEPT",
         "missing",
         "let settled flows pass unasked",
-        _module("xt_connmark", "nf_conntrack"),
+        _module("xt_connmark", "xt_conntrack", "nf_conntrack"),
     ),
     Trial(
         "connection tracking",

@@ -23,6 +23,7 @@ _INITIAL_USER_NAMESPACE: Final = 0xEFFFFFFD
 MARK: Final = 0x0FB00000
 _MASK: Final = 0x0FF00000
 _GENERATIONS: Final = 0x000FFFFF
+_NO_ERROR: Final = "-m conntrack ! --ctstate RELATED"
 
 _COUNTERS: Final = Path("/proc/self/net/netfilter/nfnetlink_queue")
 _LIBERAL: Final = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
@@ -78,7 +79,9 @@ class Counters:
 class Filter:
     """The rules that put forwarded packets of this namespace on queue `number`.
 
-    `offload` lets the kernel forward flows itself that carry the current generation's mark.
+    `offload` lets the kernel forward flows itself that carry the current generation's mark. An ICMP
+    error belongs to the connection it is about (conntrack calls it RELATED): it neither takes that
+    connection's mark, for it is a flow of its own to the engine, nor leaves its own there.
     """
 
     def __init__(self, number: int, *, offload: bool) -> None:
@@ -109,12 +112,13 @@ class Filter:
         queue = f"-j NFQUEUE --queue-num {self._number}"
         lines = ["*mangle", "-F FORWARD", "-F POSTROUTING"]
         if self._offload:
-            lines.append("-A FORWARD -j CONNMARK --restore-mark")
+            lines.append(f"-A FORWARD {_NO_ERROR} -j CONNMARK --restore-mark")
             lines.append(f"-A FORWARD -p tcp --syn {queue}")
             if generation is not None:
                 lines.append(f"-A FORWARD -m mark --mark {mark(generation):#x} -j ACCEPT")
             ours = f"{MARK:#x}/{_MASK:#x}"
-            lines.append(f"-A POSTROUTING -m mark --mark {ours} -j CONNMARK --save-mark")
+            saved = f"{_NO_ERROR} -m mark --mark {ours} -j CONNMARK --save-mark"
+            lines.append(f"-A POSTROUTING {saved}")
         lines.append(f"-A FORWARD {queue}")
         return "\n".join([*lines, "COMMIT", ""])
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import platform
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from struct import pack
 from typing import Final, TextIO
 
 from censor.errors import MachineError
 
 _PR_SET_TIMERSLACK: Final = 29
+_SCHED_SETATTR: Final = {"x86_64": 314, "aarch64": 274}
+#: The shortest slice of a processor the kernel gives, in nanoseconds (kernel/sched/syscalls.c).
+_SLICE: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +79,16 @@ def _index(name: str) -> int:
 
 
 def sharpen_timers() -> None:
-    """Ask for wake-ups as exact as the kernel can make them. Source: prctl(2)."""
-    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
+    """Ask for wake-ups as exact as the kernel can make them, also among busy neighbours.
+
+    Who asks for short slices of a processor is let on it sooner (EEVDF, since Linux 6.12); it costs
+    nobody any of their share, so anybody may. Older kernels, and other architectures, ignore it.
+    Source: prctl(2), sched_setattr(2), Documentation/scheduler/sched-eevdf.rst.
+    """
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
+    number = _SCHED_SETATTR.get(platform.machine())
+    if number is not None:
+        # size, policy (SCHED_OTHER), flags, nice, priority, runtime, deadline, period
+        wanted = pack("=IIQiIQQQ", 48, 0, 0, os.nice(0), 0, _SLICE, 0, 0)
+        libc.syscall(number, 0, wanted, 0)

@@ -179,6 +179,8 @@ class Queue:
 
     def _decide(self, packet: Any) -> int:
         now = time.monotonic_ns() + self._skew
+        if self._sender.due is not None:
+            self._sender.flush()  # what is due leaves before what comes later may pass
         data = packet.get_payload()
         inside = self._sides[packet.indev]
         if packet.indev not in self._met:
@@ -191,8 +193,6 @@ class Queue:
             packet.accept()
         else:
             self._carry_out(decision, packet, data, now, inside)
-        if self._sender.due is not None:
-            self._sender.flush()
         if self._shelf.due is not None:
             self._shelf.release(now)
         return now
@@ -205,7 +205,9 @@ class Queue:
         for injection in decision.injections:
             self._injected += 1
             interface = packet.indev if injection.inward == inside else packet.outdev
-            at = now + int(injection.after * _SECOND) if injection.after > 0 else None
+            at = None
+            if injection.after > 0:
+                at = self._arrival(packet, now) + int(injection.after * _SECOND)
             self._sender.send(injection.data, interface, at)
         if decision.unsettle:
             self._unsettle(data)
@@ -230,6 +232,16 @@ class Queue:
         else:
             packet.retain()
             self._shelf.put(packet, self._epoch + int(decision.until * _SECOND))
+
+    def _arrival(self, packet: Any, read: int) -> int:
+        """Return when a packet came into this machine; when it was read where nobody knows.
+
+        A latency counts from when the packet came, not from when we were let on a processor. The
+        engine's time is still that of the door: decisions do not depend on the kernel's stamps.
+        """
+        stamp = packet.get_timestamp()  # by the wall clock, in seconds; 0.0 where there is none
+        came = self._now() - time.time_ns() + int(stamp * _SECOND)
+        return came if read - _SECOND < came < read else read
 
     def _unsettle(self, data: bytes) -> None:
         if self._conntrack is not None and self._mark:

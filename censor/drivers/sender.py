@@ -15,6 +15,9 @@ from typing import Final
 from censor.errors import MachineError
 
 _IPV6_HDRINCL: Final = 36
+#: As long as a socket asks for it, the kernel stamps packets with the time they come in
+#: (asm-generic/socket.h), so that a queued packet says how long it has waited.
+_SO_TIMESTAMPNS: Final = 35
 _ETHERTYPES: Final = {4: 0x0800, 6: 0x86DD}
 #: Errors remembered, and delays, at most.
 _KEPT: Final = 100_000
@@ -38,6 +41,7 @@ class Sender:
         self.failed: list[str] = []
         try:
             self._link = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+            self._link.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             self._raw = {
                 4: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW),
                 6: socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW),

@@ -72,3 +72,10 @@ def test_counters_that_are_not_there_are_said(
     assert kernel.counters(7) == kernel.Counters(2, 5, 6)
     with pytest.raises(MachineError, match="queue 8 is not there"):
         kernel.counters(8)
+
+
+def test_an_icmp_error_neither_takes_nor_leaves_the_mark_of_what_it_is_about() -> None:
+    lines = kernel.Filter(3, offload=True)._rules(5).splitlines()
+    marking = [line for line in lines if "CONNMARK" in line]
+    assert len(marking) == 2
+    assert all("! --ctstate RELATED" in line for line in marking)
