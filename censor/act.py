@@ -29,11 +29,13 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """How forged packets look: TTL or hop limit, IPv4 identification, don't-fragment bit."""
+    """How forged packets look: TTL or hop limit, IPv4 identification, don't-fragment bit; and how
+    long after their trigger they leave, in seconds (None: the box's latency)."""
 
     ttl: Number
     ip_id: Number
     df: bool
+    latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ class Residual:
     `then`; `renew` starts the time again whenever it does.
 
     `key` is "3-tuple" (client, server, server port), "4-tuple" (and client port) or "pair".
-    `data_only` leaves packets without payload alone.
+    `data_only` leaves packets without payload alone. It begins `after` so many seconds.
     """
 
     key: str
@@ -63,6 +65,7 @@ class Residual:
     renew: bool
     data_only: bool
     then: tuple[Act, ...]
+    after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,16 @@ class Reset(Deed):
     drop: bool
     payload: bytes = b""
     own_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SynAck(Deed):
+    """Answer a SYN in the other end's name, with a sequence number of the box's own: what the
+    sender then takes for the connection, the other end knows nothing of."""
+
+    window: Number
+    header: Header
+    drop: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +178,14 @@ class SipResponse(Deed):
 @dataclass(frozen=True, slots=True)
 class SipEnd(Deed):
     """End a call in the other end's name: a BYE of a dialogue that was answered, toward one end or
-    both; or a CANCEL of the INVITE at hand, toward its receiver."""
+    both; or a CANCEL of the INVITE at hand, toward its receiver. `after`: so many seconds more
+    than the box's latency."""
 
     cancel: bool
     toward: Toward
     header: Header
     drop: bool
+    after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +274,7 @@ class RewriteHeader(Burden):
 Act = (
     Drop
     | Reset
+    | SynAck
     | DnsAnswer
     | BlockPage
     | Unreachable
@@ -272,3 +288,6 @@ Act = (
     | RewriteReset
     | RewriteHeader
 )
+
+#: The acts that send packets of the box's own.
+Forger = Reset | SynAck | DnsAnswer | BlockPage | Unreachable | SipResponse | SipEnd

@@ -63,9 +63,10 @@ class Residual(Model):
     key: Key = "3-tuple"
     seconds: Duration
     renew: bool = False
+    after: Duration = 0.0
     on: Literal["data", "any"] = "data"
     then: Annotated[
-        list[Drop | Reset | Fin] | None,
+        list[Drop | Reset | Fin | SynAck] | None,
         BeforeValidator(_listed),
         Field(min_length=1, max_length=16),
     ] = None
@@ -98,6 +99,7 @@ class Forgery(Deed):
     ttl: Ttl = 64
     ip_id: Id = "random"
     df: bool = True
+    latency: Duration | None = None
     request: Literal["pass", "drop"] | None = None
 
     @model_validator(mode="before")
@@ -130,6 +132,13 @@ class Fin(Segments):
 
     inject: Literal["fin"]
     flags: Flags = "FA"
+
+
+class SynAck(Forgery):
+    """Answer a SYN."""
+
+    inject: Literal["syn-ack"]
+    window: Window = 64240
 
 
 class Answer(Forgery):
@@ -191,12 +200,14 @@ class SipBye(Forgery):
 
     inject: Literal["sip-bye"]
     toward: End = "both"
+    after: Duration = 0.0
 
 
 class SipCancel(Forgery):
     """Forge the end of a call before it is answered."""
 
     inject: Literal["sip-cancel"]
+    after: Duration = 0.0
 
 
 class Burden(Deed):
@@ -280,7 +291,16 @@ class RewriteAnswer(Answer):
 AnyBurden = Police | Shape | Delay | Thin | Cut | RewriteReset | RewriteHeader
 AnyCall = SipResponse | SipBye | SipCancel
 AnyAct = (
-    Drop | Reset | Fin | DnsAnswer | RewriteAnswer | BlockPage | Unreachable | AnyCall | AnyBurden
+    Drop
+    | Reset
+    | Fin
+    | SynAck
+    | DnsAnswer
+    | RewriteAnswer
+    | BlockPage
+    | Unreachable
+    | AnyCall
+    | AnyBurden
 )
 
 #: Keys that name an act by being there.
@@ -294,6 +314,7 @@ ACTS: Final[Mapping[str, type[Model]]] = {
     "drop": Drop,
     "reset": Reset,
     "fin": Fin,
+    "syn-ack": SynAck,
     "dns-answer": DnsAnswer,
     "block-page": BlockPage,
     "icmp-unreachable": Unreachable,
@@ -332,7 +353,8 @@ _EXPECTED: Final = "{" + "}, {".join(
     [
         "allow: true",
         "drop: packet|flow",
-        "inject: reset|dns-answer|block-page|fin|icmp-unreachable|sip-response|sip-bye|sip-cancel",
+        "inject: reset|dns-answer|block-page|fin|syn-ack|icmp-unreachable"
+        "|sip-response|sip-bye|sip-cancel",
         "rewrite: reset|packet|dns-answer",
         "police: ...",
         "shape: ...",
@@ -347,6 +369,7 @@ Act = Annotated[
     | Annotated[Drop, Tag("<drop>")]
     | Annotated[Reset, Tag("<reset>")]
     | Annotated[Fin, Tag("<fin>")]
+    | Annotated[SynAck, Tag("<syn-ack>")]
     | Annotated[DnsAnswer, Tag("<dns-answer>")]
     | Annotated[BlockPage, Tag("<block-page>")]
     | Annotated[Unreachable, Tag("<icmp-unreachable>")]

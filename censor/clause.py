@@ -54,6 +54,16 @@ def _qtype(value: object) -> object:
     raise ValueError(f"a query type: a number or one of {', '.join(QTYPES)}")
 
 
+def _status(value: object) -> object:
+    """Check a status code, or a class of them such as "4xx"."""
+    if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 699:
+        return value
+    if isinstance(value, str) and len(value) == 3 and value[0] in "123456" and value[1:] == "xx":
+        return value
+    raise ValueError("a status from 100 to 699, or a class from '1xx' to '6xx'")
+
+
+Status = Annotated[int | str, BeforeValidator(_status)]
 PortRange = Annotated[int | str, BeforeValidator(_ports)]
 Network = Annotated[str, BeforeValidator(_network)]
 QueryType = Annotated[int | str, BeforeValidator(_qtype)]
@@ -143,6 +153,9 @@ class When(Model):
     sip: Present | None = None
     sip_method: Annotated[list[str] | None, Field(alias="sip.method")] = None
     sip_host: Annotated[Names | None, Field(alias="sip.host")] = None
+    sip_uri: Annotated[Texts | None, Field(alias="sip.uri")] = None
+    sip_user_agent: Annotated[Texts | None, Field(alias="sip.user_agent")] = None
+    sip_status: Annotated[list[Status] | None, Field(alias="sip.status")] = None
     stun: Present | None = None
     stun_method: Annotated[
         list[

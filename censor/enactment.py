@@ -81,6 +81,9 @@ def _enact(act: doc.AnyAct, setting: Setting) -> acts.Act:
                 payload=bytes.fromhex(act.payload),
                 own_number=act.base == "own",
             )
+        case doc.SynAck():
+            window = setting.number(act.window, "window")
+            return acts.SynAck(window, _header(act, setting), act.request == "drop")
         case doc.DnsAnswer():
             waits = act.when != "before"
             return replace(
@@ -119,6 +122,7 @@ def _enact(act: doc.AnyAct, setting: Setting) -> acts.Act:
                 toward=toward,
                 header=_header(act, setting),
                 drop=act.request == "drop",
+                after=act.after,
             )
         case _:
             return _burden(act, setting)
@@ -184,12 +188,14 @@ def _with_residual(act: acts.Act, residual: doc.Residual, setting: Setting) -> a
         renew=residual.renew,
         data_only=residual.on == "data",
         then=then,
+        after=residual.after,
     )
     return replace(act, residual=memory)
 
 
 def _header(act: doc.Forgery, setting: Setting) -> acts.Header:
-    return acts.Header(setting.number(act.ttl, "ttl"), setting.number(act.ip_id, "ip_id"), act.df)
+    ttl, ip_id = setting.number(act.ttl, "ttl"), setting.number(act.ip_id, "ip_id")
+    return acts.Header(ttl, ip_id, act.df, act.latency)
 
 
 def _drops(act: doc.Forgery, setting: Setting) -> bool:

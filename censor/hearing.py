@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from censor.act import Act, Burden, Drop, Unreachable
+from censor.act import Act, Burden, Drop, SynAck, Unreachable
 from censor.case import Case
 from censor.decision import Verdict
 from censor.dissect.outcome import Incomplete
@@ -12,6 +12,7 @@ from censor.events import Event
 from censor.follower import FOLLOWERS, glance
 from censor.packet import Packet
 from censor.reading import Found, Outcome, read
+from censor.response import opens
 from censor.rules import App, Message, Rule
 from censor.sentence import Court, Sentence
 from censor.telephony import learn
@@ -102,6 +103,8 @@ class Hearing:
         if isinstance(act, Burden):
             return rule is not None and rule.id not in self._case.bound
         packet = self._packet
+        if isinstance(act, SynAck):
+            return opens(packet)
         if isinstance(act, Unreachable):  # no errors about errors: RFC 1122 section 3.2.2
             return not packet.fragment and packet.icmp_type in (-1, 8, 128)
         return packet.protocol == _TCP and not packet.flags & _RST
@@ -281,12 +284,18 @@ class Hearing:
         """Do what a memory says, if one reaches this packet."""
         memory = self._court.memories.find(self._case.keys)
         packet, sentence = self._packet, self._sentence
-        if memory is None or (memory.residual.data_only and not packet.payload_length):
+        if memory is None or self._now < memory.since:
+            return
+        acts = memory.residual.then
+        greets = opens(packet) and any(isinstance(act, SynAck) for act in acts)
+        if greets:  # such a box answers a SYN, and nothing else it does is about that
+            acts = tuple(act for act in acts if isinstance(act, SynAck))
+        elif memory.residual.data_only and not packet.payload_length:
             return
         if self._case.trigger is None and packet.payload_length:
             self._case.trigger = glance(packet.payload, packet.protocol == _UDP)
         sentence.recalled = True
-        for act in memory.residual.then:
+        for act in acts:
             if self._applies(act):
                 sentence.carry_out(act, memory.rule, None)
         if sentence.acted and memory.residual.renew:

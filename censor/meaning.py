@@ -12,7 +12,7 @@ from censor.enactment import tcp_flags
 from censor.entropy import Rule as Entropy
 from censor.lexicon import SCANNED, Names, Pieces, Shaped, Texts, shape
 from censor.pattern import Patterns
-from censor.rules import App, Condition, HttpHabit, Prefixes, Reading, When, topic
+from censor.rules import REQUEST, App, Condition, HttpHabit, Prefixes, Reading, When, topic
 from censor.sight import METHODS, TLS_VERSIONS
 from censor.wire import Protocol
 
@@ -37,15 +37,15 @@ _LISTED: Final[Mapping[str, Mapping[Any, Any] | None]] = {
     "stun.application": None,
     "first.like": None,
 }
-_TEXTS: Final = ("http.path", "http.query", "http.keyword")
+_TEXTS: Final = ("http.path", "http.query", "http.keyword", "sip.uri", "sip.user_agent")
 _PLAIN: Final = (
     *("tls.ech", "tls.esni", "quic.ech", "stun.turn"),
     *("rtp", "rtcp", "first.fully_encrypted"),
 )
 
 
-def compile_when(when: clause.When) -> When:
-    """Compile the conditions of a rule.
+def compile_when(when: clause.When, *, responses: bool = False) -> When:
+    """Compile the conditions of a rule; `responses` says that it is about those of SIP.
 
     Raises: ListError or PatternError, which `censor.problem` has found before.
     """
@@ -55,11 +55,15 @@ def compile_when(when: clause.When) -> When:
         if (value := getattr(when, name)) is not None
     }
     app = next((found for key in said if (found := topic(key)) is not None), None)
-    negated = None if when.negated is None else compile_when(when.negated)
+    responses = responses or when.sip_status is not None
+    no = when.negated
+    negated = None if no is None else compile_when(no, responses=responses)
     cased = when.http_host is not None and when.http_host.case
     named = next((said[key] for key in NAMED if key in said), None)
     methods = when.sip_method if when.sip_method is not None else when.http_method
     asks = frozenset(key for key in said if topic(key) is not None)
+    if when.sip_method is not None and not responses:
+        asks |= {REQUEST}  # the method of a response is that of what it answers
     return When(
         client=_prefixes(when.client_address),
         server=_prefixes(when.server_address),
@@ -92,6 +96,8 @@ def _methods(methods: Iterable[str], app: App | None) -> Iterable[str]:
 def _more(said: Mapping[str, Any], cased: bool) -> Iterable[Condition]:
     if cased:
         yield Condition("http.host", compile_names(said["http.host"]))
+    if "sip.status" in said:
+        yield Condition("sip.status", frozenset(_statuses(said["sip.status"])))
     for key, table in _LISTED.items():
         if key in said:
             yield Condition(
@@ -106,6 +112,12 @@ def _more(said: Mapping[str, Any], cased: bool) -> Iterable[Condition]:
     for name, texts in (said.get("http.header") or {}).items():
         want = True if texts is True else compile_texts(texts)
         yield Condition("http.header", want, name.lower())
+
+
+def _statuses(listed: Iterable[int | str]) -> Iterable[int]:
+    for one in listed:
+        first, count = (one, 1) if isinstance(one, int) else (100 * int(one[0]), 100)
+        yield from range(first, first + count)
 
 
 def words(listed: clause.Words, *, lower: bool = False) -> Sequence[str]:

@@ -16,7 +16,9 @@ _TOPICS: Final = {
     "block-page": ("http", "http.host"),
     **dict.fromkeys(("sip-response", "sip-bye", "sip-cancel"), ("sip", "sip.method")),
 }
-_SEGMENTS: Final = ("reset", "fin")
+_SEGMENTS: Final = ("reset", "fin", "syn-ack")
+#: Acts upon a request of SIP.
+_ANSWERS: Final = ("sip-response", "sip-cancel")
 #: Keys of a `when` that are about one packet.
 _PACKET: Final = ("tcp.header_length", "tcp.flags")
 
@@ -42,6 +44,11 @@ def objections(
     when = rule.get("when")
     if kind in _SEGMENTS and isinstance(when, Mapping) and when.get("protocol") in ("udp", "icmp"):
         yield Problem((*path, "inject"), kind, "a rule about tcp", "only TCP can be reset")
+    if kind == "syn-ack" and topics and "residual" not in path:
+        told = "a memory, or a rule without keys of a protocol"
+        yield Problem((*path, "inject"), kind, told, "a SYN carries no message")
+    if kind in _ANSWERS and isinstance(when, Mapping) and "sip.status" in when:
+        yield Problem((*path, "inject"), kind, "a rule about requests", "nobody answers a response")
     cut = act.get("cut")
     if isinstance(cut, Mapping) and not any(value is not None for value in cut.values()):
         yield Problem((*path, "cut"), dict(cut), "at least one of packets, bytes and seconds")
@@ -58,6 +65,9 @@ def packet_objections(path: Path, when: Any, allows: bool) -> Iterable[Problem]:
         if key in when and allows:
             told = "nothing: an exception, or `not`, is for flows, not for some of their packets"
             yield Problem((*path, key), when[key], told)
+    for key in ("sip.host", "sip.uri"):
+        if key in when and "sip.status" in when:
+            yield Problem((*path, key), when[key], "nothing beside sip.status: responses have none")
     yield from packet_objections((*path, "not"), when.get("not"), True)
 
 

@@ -47,8 +47,9 @@ def load(document: Mapping[str, Any]) -> Policy:
 def scaled(document: Mapping[str, Any], clock_rate: float) -> dict[str, Any]:
     """Return the document with durations in seconds, and those of memory divided by `clock_rate`.
 
-    Divided are how long residual memories and burdens last, after how long a flow is cut, after
-    what silence it is forgotten, and the clock's hour; latency, delay, jitter and rates stay real.
+    Divided are when residual memories begin and how long they and burdens last, after how long a
+    flow is cut or a call ended, after what silence it is forgotten, and the clock's hour; latency,
+    delay, jitter and rates stay real.
 
     Raises: InvalidPolicy.
     """
@@ -81,14 +82,20 @@ def _durations(act: dict[str, Any]) -> Iterable[tuple[dict[str, Any], str, bool]
     """Yield where durations stand in an act, and whether a faster clock shortens them."""
     for holder, key, memory in (
         (act.get("residual"), "seconds", True),
+        (act.get("residual"), "after", True),
         (act.get("cut"), "seconds", True),
         (act, "for", True),
         (act, "delay", False),
         (act, "jitter", False),
         (act, "queue", False),
+        (act, "latency", False),
+        (act, "after", True),
     ):
         if isinstance(holder, dict) and holder.get(key) is not None:
             yield holder, key, memory
+    then = (act.get("residual") or {}).get("then") or []
+    for one in then if isinstance(then, list) else [then]:
+        yield from _durations(one)
 
 
 def _policy(document: PolicyDocument) -> Policy:

@@ -131,7 +131,10 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     **dict.fromkeys(
         ("dns.name", "http.host", "tls.sni", "quic.sni", "dtls.sni", "sip.host"), clause.Names
     ),
-    **dict.fromkeys(("http.path", "http.query", "http.keyword", "http.header"), clause.Texts),
+    **dict.fromkeys(
+        ("http.path", "http.query", "http.keyword", "http.header", "sip.uri", "sip.user_agent"),
+        clause.Texts,
+    ),
     **dict.fromkeys(("client.address", "server.address"), clause.ListFile),
     **dict.fromkeys(("exact", "prefix", "suffix", "substring", "regex"), clause.ListFile),
     "cut": action.After,

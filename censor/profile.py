@@ -62,6 +62,10 @@ PROFILES: Final[Mapping[str, Profile]] = {
         "getlantern/circumvention-corpus, 2026",
         {"flags": "RA", "offsets": [0, 1460, 4380], **_RISING},
     ),
+    "gfw-classic-type-2-syn": Profile(
+        "syn-ack", "cn-rst-type1-type2-classic", "modelled",
+        "getlantern/circumvention-corpus, 2026", {"ttl": {"cycle": [64, 128]}},
+    ),
     "gfw-2023-type-1": Profile(
         "reset", "cn-rst-types-2023", "documented", _TYPES_2023,
         {"flags": "R", "df": False, "ip_id": 0, "ttl": {"random": [55, 118]}},

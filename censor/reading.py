@@ -9,7 +9,7 @@ from typing import Final
 from censor.dissect import dns, http, sdp, sip, stun, tls
 from censor.dissect.head import split_host
 from censor.dissect.outcome import Foreign, Incomplete
-from censor.rules import App, HttpHabit, Message, Reading
+from censor.rules import REQUEST, App, HttpHabit, Message, Reading
 from censor.sight import METHODS
 
 _QTYPES: Final = {
@@ -42,6 +42,9 @@ class Found:
 
 Outcome = Found | Incomplete | Foreign
 _FOREIGN: Final = Foreign("another protocol")
+#: What SIP's responses and its requests have nothing to say about.
+_ANSWERS_LACK: Final = frozenset((REQUEST, "sip.host", "sip.uri"))
+_REQUESTS_LACK: Final = frozenset(("sip.status",))
 _METHODS: Final = {number: name for name, number in METHODS.items()}
 
 
@@ -162,10 +165,14 @@ def _sip(data: bytes, stream: bool, whole: bool) -> Outcome:
     length = seen.body + (seen.content_length or 0) if stream else len(data)
     announced = sdp.dissect(data[seen.body : length])
     if isinstance(seen, sip.Response):
-        return Found((), length, announced=announced)
+        method = (seen.cseq or (None, None))[1]
+        told = {"sip.status": seen.status, "sip.method": method}
+        answer = Message(App.SIP, None, method, trigger=told, seen=seen, lacks=_ANSWERS_LACK)
+        return Found((answer,), length, announced=announced)
     host = _plain(seen.uri.host)
     trigger = {"sip.method": seen.method, "sip.host": host}
-    message = Message(App.SIP, host, seen.method, trigger=trigger, seen=seen)
+    lacks = _REQUESTS_LACK
+    message = Message(App.SIP, host, seen.method, trigger=trigger, seen=seen, lacks=lacks)
     return Found((message,), length, announced=announced)
 
 

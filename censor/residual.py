@@ -43,12 +43,14 @@ def spell(one: Key) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Memory:
-    """One entry: set by `rule`, until when (seconds since the start), and what it does."""
+    """One entry: set by `rule`, from when and until when (seconds since the start), and what it
+    does."""
 
     key: Key
     rule: str
     until: float
     residual: Residual
+    since: float = 0.0
 
 
 class Memories:

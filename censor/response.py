@@ -21,6 +21,7 @@ from censor.act import (
     Reset,
     SipEnd,
     SipResponse,
+    SynAck,
     Toward,
     Unreachable,
 )
@@ -100,6 +101,23 @@ def _resets(act: Reset, trigger: Trigger, luck: Luck, to_client: bool) -> Forged
             for index in range(act.count)
         ),
     )
+
+
+def forge_syn_ack(act: SynAck, trigger: Trigger, luck: Luck) -> Sequence[Forged]:
+    """Forge the answer to a SYN: the number acknowledged is right, the other is nobody's."""
+    packet = trigger.packet
+    if not opens(packet):
+        return ()
+    ip = _header(act.header, packet, luck, True)
+    window = _number(act.window, packet.window, luck) & 0xFFFF
+    seq = luck.between(0, 0xFFFF_FFFF)
+    header = forge.Tcp(packet.dport, packet.sport, seq, packet.seq + 1, _SYN | _ACK, window)
+    return [Forged(trigger.from_client, (forge.tcp(ip, header),))]
+
+
+def opens(packet: Packet) -> bool:
+    """Say whether a packet asks for a connection: a SYN that acknowledges nothing."""
+    return packet.protocol == _TCP and packet.flags & (_SYN | _ACK | _RST) == _SYN
 
 
 def forge_answer(act: DnsAnswer, trigger: Trigger, luck: Luck) -> Sequence[Forged]:
@@ -204,12 +222,12 @@ def forge_end(
 ) -> Sequence[Forged]:
     """Forge a BYE or a CANCEL, for the client first; nothing where the call is not that far."""
     packet, request = trigger.packet, trigger.message and trigger.message.seen
-    if not isinstance(request, sip.Request):
-        return ()
     if act.cancel:
-        if request.method.upper() != "INVITE":
+        if not isinstance(request, sip.Request) or request.method.upper() != "INVITE":
             return ()
         return [_say(act, trigger, luck, telephony.cancel(request), not trigger.from_client)]
+    if not isinstance(request, sip.Message):
+        return ()
     one = dialogues.get(request.call_id or "")
     if one is None or not one.answered:
         return ()

@@ -40,6 +40,9 @@ class App(StrEnum):
     FIRST = "first"
 
 
+#: What a rule asks that has a method without a status: a request.
+REQUEST: Final = "sip.request"
+
 _TOPICS: Final = {**{app.value: app for app in App}, "rtcp": App.RTP}
 
 
@@ -69,6 +72,11 @@ class Message:
     seen: Any = None
     lacks: frozenset[str] = frozenset()
     repeated: bool = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is the response to a request, which nobody answers in turn."""
+        return REQUEST in self.lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +233,8 @@ class When:
         """Say whether the flow and the message match; None stands for no message at all."""
         return (
             self.ends(ends)
-            and (self.app is None or (message is not None and self._reads(message)))
             and not (message is not None and message.lacks and message.lacks & self.asks)
+            and (self.app is None or (message is not None and self._reads(message)))
             and (self.negated is None or not self.negated.matches(ends, message))
         )
 

@@ -13,12 +13,14 @@ from censor.act import (
     Burden,
     DnsAnswer,
     Drop,
+    Forger,
     Reset,
     Residual,
     RewriteHeader,
     RewriteReset,
     SipEnd,
     SipResponse,
+    SynAck,
     Toward,
     Unreachable,
 )
@@ -40,6 +42,7 @@ from censor.response import (
     forge_page,
     forge_reset,
     forge_response,
+    forge_syn_ack,
     forge_unreachable,
 )
 from censor.rewriting import into_reset, set_fields, with_payload
@@ -156,30 +159,36 @@ class Sentence:
                 if self.heads(act.toward):
                     self._refuse(rule)
             case Reset():
-                self._inject(forge_reset(act, self._trigger(act.drop, message), luck), rule)
+                self._inject(forge_reset(act, self._trigger(act.drop, message), luck), rule, act)
+                if act.drop:
+                    self._refuse(rule)
+            case SynAck():
+                self._inject(forge_syn_ack(act, self._trigger(act.drop, message), luck), rule, act)
                 if act.drop:
                     self._refuse(rule)
             case DnsAnswer():
                 self._answer(act, rule, message)
             case BlockPage():
-                self._inject(forge_page(act, self._trigger(act.drop, message), luck), rule)
+                self._inject(forge_page(act, self._trigger(act.drop, message), luck), rule, act)
                 if act.drop:
                     self.case.doomed = (_AFTER_PAGE, rule)
                     self.drop(rule)
             case Unreachable():
-                self._inject(forge_unreachable(act, self._trigger(act.drop, message), luck), rule)
+                forged = forge_unreachable(act, self._trigger(act.drop, message), luck)
+                self._inject(forged, rule, act)
                 if act.drop:
                     self._refuse(rule)
             case SipResponse():
                 forged = forge_response(act, self._trigger(act.drop, message), luck)
-                self._inject(forged, rule)
+                self._inject(forged, rule, act)
                 if act.drop and self.packet.protocol == _TCP and forged:
                     self.case.doomed = (_AFTER_PAGE, rule)
-                if act.drop:
+                if act.drop and not (message is not None and message.answers):
                     self._refuse(rule)
             case SipEnd():
                 trigger = self._trigger(act.drop, message)
-                self._inject(forge_end(act, trigger, luck, self.case.dialogues), rule)
+                forged = forge_end(act, trigger, luck, self.case.dialogues)
+                self._inject(forged, rule, act, more=act.after)
                 if act.drop:
                     self._refuse(rule)
             case Burden():
@@ -204,7 +213,7 @@ class Sentence:
         if act.moment == "before" or self.packet.protocol == _TCP:
             if act.moment != "instead":
                 trigger = self._trigger(act.drop, message)
-                self._inject(forge_answer(act, trigger, self._court.luck), rule)
+                self._inject(forge_answer(act, trigger, self._court.luck), rule, act)
             if act.drop and act.moment == "before":
                 self._refuse(rule)
             return
@@ -235,8 +244,7 @@ class Sentence:
                         start = 28 if packet[0] >> 4 == 4 else 48
                         self._rewrite(with_payload(self.packet, packet[start:]), one.rule)
             else:
-                after = 0.0 if one.act.moment == "with" else None
-                self._inject(forged, one.rule, after)
+                self._inject(forged, one.rule, one.act, at_once=one.act.moment == "with")
 
     # --- burdens -------------------------------------------------------------------------
 
@@ -318,9 +326,18 @@ class Sentence:
             self.case.refused[self.from_client] = (self._following() % _SPACE, rule)
         self.drop(rule)
 
-    def _inject(self, forged: Sequence[Forged], rule: str, after: float | None = None) -> None:
-        """Send packets, `after` so many seconds; None: the box's latency."""
-        after = self._court.policy.latency if after is None else after
+    def _inject(
+        self,
+        forged: Sequence[Forged],
+        rule: str,
+        act: Forger,
+        *,
+        more: float = 0.0,
+        at_once: bool = False,
+    ) -> None:
+        """Send packets after the act's latency or else the box's, and `more` seconds."""
+        own = act.header.latency
+        after = 0.0 if at_once else more + (self._court.policy.latency if own is None else own)
         inside = self.case.ends.inside
         for one in forged:
             if not one.packets:
@@ -340,12 +357,19 @@ class Sentence:
 
     def _remember(self, residual: Residual, rule: str) -> None:
         memories = self._court.memories
-        until = self._now + residual.seconds
-        memory = Memory(key(residual.key, self.case.ends), rule, until, residual)
+        since = self._now + residual.after
+        own = key(residual.key, self.case.ends)
+        old = memories.find((own,))
+        if old is not None and old.since <= self._now < old.until:
+            since = old.since  # what has begun goes on
+        until = self._now + residual.after + residual.seconds
+        memory = Memory(own, rule, until, residual, since)
         gone = memories.set(memory)
         if gone is not None:
             detail = {"what": "residual", "key": spell(gone.key), "limit": memories.limit}
             self.say("evicted", gone.rule, detail)
         self.remembered = True
         detail = {"key": spell(memory.key), "seconds": residual.seconds, "until": until}
+        if residual.after:
+            detail["since"] = since
         self.say("residual", rule, detail)

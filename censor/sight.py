@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from censor.dissect import http, stun
+from censor.dissect import http, sip, stun
 
 #: The version of TLS by its number on the wire; DTLS's are below.
 TLS_VERSIONS: Final = {
@@ -74,6 +74,11 @@ def _application(message: stun.Message | stun.ChannelData, _: str | None) -> str
     return None if isinstance(message, stun.ChannelData) else message.application
 
 
+def _agent(message: sip.Message, _: str | None) -> bytes | None:
+    name = message.user_agent or message.header("server")
+    return None if name is None else name.encode("latin-1")
+
+
 #: What a condition's key looks at, of what the dissector made of a message and of its name. None is
 #: nothing, which no condition holds for.
 SIGHTS: Final[Mapping[str, Callable[[Any, str | None], Any]]] = {
@@ -88,6 +93,9 @@ SIGHTS: Final[Mapping[str, Callable[[Any, str | None], Any]]] = {
     "quic.version": lambda seen, _: seen.version,
     "quic.alpn": lambda seen, _: seen.hello.alpn,
     "quic.ech": lambda seen, _: seen.hello.ech,
+    "sip.uri": lambda request, _: request.uri.text.encode("latin-1"),
+    "sip.user_agent": _agent,
+    "sip.status": lambda response, _: response.status,
     "stun.method": _method,
     "stun.turn": _relayed,
     "stun.application": _application,

@@ -14,8 +14,8 @@ from censor.pattern import PatternError, Patterns
 _LISTS: Final = ("exact", "prefix", "suffix", "substring", "regex")
 _ADDRESSES: Final = ("client.address", "server.address")
 
-#: Names whose case the box can see; of others only the lower case is kept.
-_CASED: Final = ("http.host",)
+#: What the box can see the case of; of other names only the lower case is kept.
+_CASED: Final = ("http.host", "sip.uri", "sip.user_agent")
 
 
 def wordings(when: object, path: Path) -> Iterable[Problem]:

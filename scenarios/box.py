@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from censor import listing, policy
+from censor.quantity import seconds as seconds_of
 from scenarios import schema
 from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.ground import Ground, expand
@@ -161,15 +162,31 @@ def _lost_races(
         return
     latency = policy.LATENCY["on-path"] if entry.latency is None else entry.latency
     limit = _delay(box, ground)
-    racing = [r for r in entry.rules if r.race is None and not _allows(r)]
-    if latency < limit or not racing:
-        return
-    path: Path = (*at, "latency")
     expected = (
         f"less than {limit * 1000:g} ms, the way behind the box and back, else its injections "
         f"come too late (race: may-lose, if that is meant)"
     )
-    yield places.problem(path, expected, found=f"{latency * 1000:g} ms")
+    late: dict[Path, float] = {}
+    for index, rule in enumerate(entry.rules):
+        if rule.race is None and not _allows(rule):
+            late.update(_latencies(rule, (*at, "rules", index, "then"), (*at, "latency"), latency))
+    for path, seconds in late.items():
+        if seconds >= limit:
+            yield places.problem(path, expected, found=f"{seconds * 1000:g} ms")
+
+
+def _latencies(rule: schema.Rule, at: Path, box: Path, latency: float) -> dict[Path, float]:
+    """Return how late a rule's acts are, by where that is written: at the act, or at the box."""
+    then = (rule.model_extra or {}).get("then")
+    found: dict[Path, float] = {}
+    for index, act in enumerate(then if isinstance(then, list) else [then]):
+        own = act.get("latency") if isinstance(act, dict) else None
+        where: Path = (*at, index) if isinstance(then, list) else at
+        try:
+            found |= {box: latency} if own is None else {(*where, "latency"): seconds_of(own)}
+        except ValueError:
+            continue  # that it is no duration is said elsewhere
+    return found
 
 
 def _allows(rule: schema.Rule) -> bool:

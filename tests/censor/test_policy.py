@@ -161,7 +161,23 @@ def test_scaled_divides_what_is_remembered_and_nothing_else() -> None:
         "rules": [
             {"id": "a", "when": WEB, "then": {"inject": "reset", "residual": {"seconds": "90 s"}}},
             {"id": "b", "when": WEB, "then": [{"inject": "reset", "residual": {"seconds": 60}}]},
-            {"id": "c", "when": WEB, "then": {"inject": "reset"}},
+            {
+                "id": "c",
+                "when": WEB,
+                "then": {
+                    "inject": "reset",
+                    "residual": {
+                        "seconds": 6,
+                        "after": "6 s",
+                        "then": {"inject": "fin", "latency": "3 ms"},
+                    },
+                },
+            },
+            {
+                "id": "d",
+                "when": {"sip.method": ["ACK"]},
+                "then": {"inject": "sip-bye", "after": "2 min", "latency": "4 ms"},
+            },
         ],
     }
     before = json.dumps(document)
@@ -171,6 +187,10 @@ def test_scaled_divides_what_is_remembered_and_nothing_else() -> None:
     assert fast["limits"] == {"idle": 10.0, "flows": 5}
     assert fast["rules"][0]["then"]["residual"]["seconds"] == 1.5
     assert fast["rules"][1]["then"][0]["residual"]["seconds"] == 1.0
+    delayed = fast["rules"][2]["then"]["residual"]
+    assert delayed == {"seconds": 0.1, "after": 0.1, "then": {"inject": "fin", "latency": 0.003}}
+    bye = fast["rules"][3]["then"]
+    assert (bye["after"], bye["latency"]) == (2.0, 0.004)
     assert load(json.loads(json.dumps(fast))).limits.idle == 10.0
     same = scaled(document, 1)
     assert same["rules"][0]["then"]["residual"]["seconds"] == 90.0

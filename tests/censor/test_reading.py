@@ -120,10 +120,12 @@ def test_where_media_will_go_is_told_by_both_ends() -> None:
             assert found.announced == ((bytes([24, 48, 0, 2]), 6000),)
 
 
-def test_responses_say_nothing(query: Any) -> None:
+def test_what_responses_say(query: Any) -> None:
     answer = one(App.DNS, query("a.example", flags=0x8180), stream=False)
     assert answer == Found((), len(query("a.example")))
-    assert one(App.SIP, b"SIP/2.0 200 OK\r\n\r\n").messages == ()
+    (found,) = one(App.SIP, b"SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\n\r\n").messages
+    assert found.answers
+    assert found.trigger == {"sip.status": 200, "sip.method": "INVITE"}
 
 
 @pytest.mark.parametrize(

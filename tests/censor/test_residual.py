@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from scapy.layers.inet import IP, TCP
 
 from censor.act import Residual
+from censor.decision import Verdict
 from censor.residual import Memories, Memory, key, spell
 from censor.rules import Ends
 
@@ -93,3 +96,89 @@ def test_what_is_kept_stays_bounded_however_often_it_is_set(
         assert len(memories) == len(alive) <= 3
         assert len(memories._heap) <= 2 * 3 + 65
     assert all(until > now for until in alive.values())
+
+
+# --- as transcripts ---------------------------------------------------------------------------
+
+
+def remembering(position: str = "on-path", **residual: Any) -> dict[str, Any]:
+    act = {"inject": "reset", "residual": {"seconds": 90, **residual}}
+    rule = {"id": "r", "when": {"tls.sni": {"suffix": ["blocked.example"]}}, "then": act}
+    return {"position": position, "rules": [rule]}
+
+
+def test_a_memory_may_begin_some_time_after_it_was_set(Talk: Any, hello: Any) -> None:
+    talk = Talk(remembering(after="5 s"))
+    old = talk.connection(port=443, sport=50001)
+    assert old.say(hello("free.example")).settled
+    talk.connection(port=443).say(hello("blocked.example"))
+    event = next(one for one in talk.events() if one.event == "residual")
+    begin = event.t + 5
+    assert (event.detail["since"], event.detail["until"]) == (begin, begin + 90)
+    talk.now = begin - 0.2
+    assert not old.say(b"still").injections
+    talk.now = begin
+    assert old.say(b"now").injections  # although it was settled before
+    talk.now = begin + 90
+    assert not old.say(b"over").injections
+
+
+def test_what_has_begun_goes_on_when_it_is_set_again(Talk: Any, hello: Any) -> None:
+    talk = Talk(remembering(after=5))
+    talk.connection(port=443).say(hello("blocked.example"))
+    talk.now += 6
+    talk.connection(port=443, sport=50001).say(hello("blocked.example"))
+    third = talk.connection(port=443, sport=50002)
+    assert third.say(hello("free.example")).injections
+
+
+def test_who_is_told_what_by_a_memory(Talk: Any, hello: Any) -> None:
+    then = [{"inject": "reset", "toward": "client", "flags": "R"},
+            {"drop": "packet", "toward": "server"}]  # fmt: skip
+    talk = Talk(remembering("in-path", then=then))
+    talk.connection(port=443).say(hello("blocked.example"))
+    before = len(talk.forged())
+    tcp = talk.connection(port=443, sport=50001)
+    decision = tcp.say(hello("free.example"))
+    assert decision.verdict is Verdict.DROP
+    assert [(one.inward, one.data[33]) for one in decision.injections] == [(True, 4)]
+    assert tcp.say(b"answer", back=True).verdict is Verdict.ACCEPT
+    assert [packet.flags for packet in talk.forged()[before:]] == [4, 4]
+
+
+def test_classic_type_2_answers_a_syn_with_a_wrong_number(Talk: Any, get: Any) -> None:
+    """Source: fact cn-rst-type1-type2-classic."""
+    again = {"inject": "reset", "profile": "gfw-classic-type-2"}
+    greeting = {"inject": "syn-ack", "profile": "gfw-classic-type-2-syn"}
+    rule = {
+        "id": "type-2",
+        "when": {"http.host": {"suffix": ["blocked.example"]}},
+        "then": {**again, "residual": {"seconds": 90, "then": [again, greeting]}},
+    }
+    talk = Talk({"position": "on-path", "rules": [rule]})
+    talk.connection().say(get("blocked.example"))
+    tcp = talk.connection(sport=50001, shake=False)
+    decision = tcp.segment(flags=2)
+    (injection,) = decision.injections
+    packet = IP(injection.data)
+    assert injection.inward
+    assert (packet.src, packet.dst) == (talk.server, talk.client)
+    assert (packet.sport, packet.dport, str(packet[TCP].flags)) == (80, 50001, "SA")
+    assert packet[TCP].ack == tcp.seq  # what a client accepts
+    assert packet[TCP].seq != tcp.ack  # and what its server never said
+    assert decision.events[-1].detail["toward"] == "client"
+    assert not tcp.segment(flags=18, back=True).injections
+    six = tcp.say(get("free.example")).injections
+    assert [IP(one.data)[TCP].flags for one in six] == ["RA"] * 6
+    following = [IP(i.data).ttl for _, _, d in talk.log for i in d.injections if i.data[33] == 18]
+    assert following == [64]
+
+
+def test_a_rule_may_greet_every_caller(Talk: Any) -> None:
+    when = {"protocol": "tcp", "server.port": [23], "tcp.flags": ["S"]}
+    rule = {"id": "r", "when": when, "then": {"inject": "syn-ack", "request": "drop"}}
+    talk = Talk({"position": "in-path", "rules": [rule]})
+    decision = talk.connection(port=23, shake=False).segment(flags=2)
+    assert (decision.verdict, len(decision.injections)) == (Verdict.DROP, 1)
+    assert IP(decision.injections[0].data)[TCP].window == 64240
+    assert not talk.connection(port=23, shake=False, sport=50009).segment(flags=18).injections

@@ -29,6 +29,7 @@ THEN = "then: {inject: dns-answer, addresses: pool, answer_ttl: {random: [30, 25
         ("source: 0", "source: 1", f"40:17  {RULE}.source", "from 0 to 0"),
         ("        source: 0\n", "", f"35:9  {RULE}", "said to be documented"),
         ("latency: 2 ms", "latency: 40 ms", "33:14  censors.gfw.latency", "less than 40 ms"),
+        (THEN, THEN[:-1] + ", latency: 40 ms}", f"38:95  {RULE}.then.latency", "less than 40 ms"),
         ("latency: 2 ms", "limits: {idle: 60}", "33:20  censors.gfw.limits.idle", "'60 s'"),
         ("latency: 2 ms", "without: [one]", "33:15  censors.gfw.without[0]", "mean 'one-dns'?"),
         ("position: on-path", "positon: on-path", "32:5  censors.gfw.positon", "mean 'position'?"),
