@@ -12,7 +12,7 @@ from scapy.packet import Packet
 from censor.policy import load
 from censor.profile import PROFILES
 
-WHEN = {
+WHEN: dict[str, dict[str, Any]] = {
     "reset": {"http.host": {"suffix": ["blocked.example"]}},
     "block-page": {"http.host": {"suffix": ["blocked.example"]}},
     "dns-answer": {"dns.name": {"suffix": ["blocked.example"]}},
