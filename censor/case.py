@@ -19,7 +19,9 @@ from censor.flow import Flow
 from censor.follower import Follower
 from censor.packet import Packet
 from censor.rules import App, Ends, Message, Policy, Rule
+from censor.tcb import Tcb
 from censor.telephony import Dialogues
+from censor.wire import Protocol
 
 #: Choices kept, one for each protocol and server port that occurs.
 PLACES: Final = 4096
@@ -27,6 +29,7 @@ PLACES: Final = 4096
 #: Whether the flow is exempt, its plain rules, and its rules by topic.
 Chosen = tuple[bool, tuple[Rule, ...], Mapping[App, tuple[Rule, ...]]]
 
+_TCP: Final = int(Protocol.TCP)
 _NAMES: Final = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6"}
 
 
@@ -75,6 +78,7 @@ class Case:
         answer is awaited. dialogues: its calls, if the policy has forged ends for them.
     exempt: an exception holds for all of it. trigger: the last message seen, as events name it.
     followers: what reads several payloads together, by protocol. announced: SDP spoke of it.
+    tcb: what the box believes of a TCP connection, where its streams alone do not say it.
     """
 
     __slots__ = (
@@ -99,6 +103,7 @@ class Case:
         "said",
         "settled",
         "spoken",
+        "tcb",
         "topics",
         "trigger",
     )
@@ -106,6 +111,7 @@ class Case:
     def __init__(self, flow: Flow, ends: Ends) -> None:
         self.flow = flow
         self.ends = ends
+        self.tcb: Tcb | None = None
         self.plain: tuple[Rule, ...] = ()
         self.topics: dict[App, tuple[Rule, ...]] = {}
         self.keys: tuple[residual.Key, ...] = ()
@@ -162,10 +168,12 @@ class Docket:
         "_listens",
         "_places",
         "_policy",
+        "_tracks",
     )
 
     def __init__(self, policy: Policy, announced: Announced) -> None:
         self._policy = policy
+        self._tracks = policy.tcp.tracks
         self._announced = announced
         media = any(rule.when.topic is App.RTP for rule in policy.rules)
         self._listens = media and policy.readings[App.RTP].announced
@@ -194,6 +202,8 @@ class Docket:
             bool(flow.inside_client),
         )
         case = Case(flow, ends)
+        if self._tracks and flow.protocol == _TCP:
+            case.tcb = Tcb(self._policy.tcp, flow, case.read)
         if self._kinds:
             case.keys = tuple(residual.key(kind, ends) for kind in self._kinds)
         bound = [rule for rule in self._bound if rule.when.reaches(ends)] if self._bound else ()

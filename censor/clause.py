@@ -5,11 +5,13 @@ Keys are those of the YAML. What they mean is `censor.meaning`'s to say.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_network
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from censor.ladder import LADDER
 from censor.quantity import Flags, Model
 
 QTYPES: Final = {
@@ -188,14 +190,48 @@ class When(Model):
     negated: Annotated[When | None, Field(alias="not")] = None
 
 
+def followed(tcp: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the keys of `tcp` with those that its profile gives and it does not say itself."""
+    known = LADDER.get(str(tcp.get("profile")))
+    return tcp if known is None else {**known.keys, **tcp}
+
+
+def _rung(value: object) -> object:
+    if value not in LADDER:
+        raise ValueError(f"a profile of tcp: {', '.join(LADDER)}")
+    return value
+
+
+RungName = Annotated[
+    str, BeforeValidator(_rung), WithJsonSchema({"enum": sorted(LADDER), "type": "string"})
+]
+
+
 class TcpBehaviour(Model):
     """How well the box follows TCP."""
 
+    profile: RungName | None = None
     reassemble: bool = True
     overlap: Literal["first", "last"] = "first"
-    require_handshake: bool | Literal["syn"] = "syn"
+    require_handshake: bool | Literal["syn", "either"] = "syn"
     verify_checksum: bool = False
+    min_ttl: Annotated[int, Field(ge=0, le=255)] = 0
+    ignore: list[Literal["no-ack", "md5"]] = []
     limit: Annotated[int, Field(ge=64, le=1 << 20)] = 16384
+    window: Annotated[int, Field(ge=0, le=1 << 30)] | Literal["any"] = "any"
+    packets: Annotated[int, Field(ge=1, le=1000)] | Literal["all"] = "all"
+    adopt: list[Literal["syn", "syn-ack", "ack", "data"]] = ["syn"]
+    resync: list[Literal["syn", "syn-ack", "rst", "fin"]] = []
+    reads: Literal["client", "both"] = "client"
+    resync_at: Literal["data", "packet"] = "data"
+    teardown: list[Literal["rst", "fin"]] = []
+    ends_at: Literal["any", "window", "next"] = "any"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, value: Any) -> Any:
+        """Take from the profile what the document does not say itself."""
+        return followed(value) if isinstance(value, Mapping) else value
 
 
 class DnsBehaviour(Model):

@@ -69,6 +69,7 @@ class PolicyDocument(Model):
     position: Literal["on-path", "in-path"]
     latency: Duration | None = None
     race: Literal["must-win", "may-lose"] = "must-win"
+    sees: Literal["both", "outbound", "inbound"] = "both"
     tcp: clause.TcpBehaviour = clause.TcpBehaviour()
     dns: clause.DnsBehaviour = clause.DnsBehaviour()
     http: clause.HttpBehaviour = clause.HttpBehaviour()

@@ -19,6 +19,7 @@ from censor.luck import Luck
 from censor.packet import Key, Malformed, Packet, parse
 from censor.residual import Memories, spell
 from censor.rules import Policy
+from censor.scrutiny import scrutiny
 from censor.sentence import Court
 from censor.wire import Protocol
 
@@ -37,7 +38,18 @@ class Engine:
     `seen`: how many packets its driver saw before, so that events can name packets by number.
     """
 
-    __slots__ = ("_cases", "_court", "_docket", "_memories", "_quick", "_settled", "_table", "seen")
+    __slots__ = (
+        "_blind",
+        "_cases",
+        "_court",
+        "_docket",
+        "_memories",
+        "_quick",
+        "_settled",
+        "_table",
+        "_unseen",
+        "seen",
+    )
 
     def __init__(
         self, policy: Policy, *, seed: int = 0, certain: bool = False, seen: int = 0
@@ -54,7 +66,13 @@ class Engine:
             Shelf(policy.limits.held),
             policy.ends_calls,
         )
-        self._table = FlowTable(policy.limits.flows, policy.limits.idle)
+        self._unseen = scrutiny(policy.tcp)
+        self._blind = None if policy.sees is None else not policy.sees
+        resync = "syn" in policy.tcp.adopt
+        mirrored = policy.tcp.require == "either"
+        self._table = FlowTable(
+            policy.limits.flows, policy.limits.idle, resync=resync, mirrored=mirrored
+        )
         self._docket = Docket(policy, announced)
         self._cases: dict[Key, Case] = {}
         self._quick: dict[bytes, Case] = {}
@@ -93,6 +111,8 @@ class Engine:
             events: list[Event] = []
         else:
             events = self._forget(now)
+        if inside is self._blind:
+            return Decision(events=tuple(events)) if events else PASS
         parsed = parse(packet)
         if isinstance(parsed, Malformed):
             detail = {"reason": parsed.reason, "offset": parsed.offset}
@@ -105,7 +125,7 @@ class Engine:
         if packet.truncated:
             detail = {"captured": len(packet.data), "length": packet.total_length}
             events.append(Event(now, "truncated", self.seen, detail=detail))
-        if court.policy.tcp.verify_checksum and packet.intact() is False:
+        if self._unseen is not None and self._unseen(packet):
             return Decision(events=tuple(events)) if events else PASS
         flow = self._table.observe(packet, now=now, inside=inside)
         if self._table.evicted:
@@ -115,6 +135,9 @@ class Engine:
             case = self._open(flow, case)
         if case.settled:
             return Decision(settled=True, events=tuple(events)) if events else SETTLED
+        tcb = case.tcb
+        if tcb is not None:
+            tcb.follow(packet, flow.from_client(packet))
         remembered = len(self._memories) and self._memories.find(case.keys)
         if (
             packet.data_offset < packet.end
@@ -125,9 +148,13 @@ class Engine:
             or remembered
         ):
             sentence = Hearing(court, case, packet, now, self.seen, events).hear()
+            if tcb is not None and tcb.over:
+                case.topics = {}
             if sentence.remembered:
                 self._unsettle(case)
             return sentence.decide(settled=self._settle(case))
+        if tcb is not None and tcb.over:
+            case.topics = {}
         if self._settle(case):
             return Decision(settled=True, events=tuple(events)) if events else SETTLED
         return Decision(events=tuple(events)) if events else PASS

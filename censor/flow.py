@@ -122,6 +122,14 @@ class Flow:
                 self.server_stream = stream
         return stream
 
+    def restart(self, from_client: bool, number: int) -> None:
+        """Let one direction's stream begin at `number` when it is next asked for."""
+        before = (number - 1) % _SPACE
+        if from_client:
+            self.client_isn, self.client_stream = before, None
+        else:
+            self.server_isn, self.server_stream = before, None
+
     def drop_streams(self) -> None:
         """Forget the bytes kept of both directions."""
         self.client_stream = self.server_stream = None
@@ -146,17 +154,27 @@ class FlowTable:
     resync: a SYN with another initial sequence number begins a new flow although the old one did
         not close (a client that reuses its port; also how an inserted SYN confuses a censor:
         Khattak et al., "Towards Illuminating a Censorship Monitor's Model", FOCI 2013). Without
-        it only a closed flow, or one that got no further than its SYN, is begun anew.
+        it the first SYN counts until the flow is closed; with `mirrored`, so does a SYN+ACK
+        that came before any SYN, whose receiver is taken for the client (Wang et al., "Your State
+        is Not Mine", IMC 2017: TCB reversal).
     """
 
-    __slots__ = ("_flows", "evicted", "idle", "limit", "resync")
+    __slots__ = ("_flows", "evicted", "idle", "limit", "mirrored", "resync")
 
-    def __init__(self, limit: int = FLOWS, idle: float = IDLE, *, resync: bool = True) -> None:
+    def __init__(
+        self,
+        limit: int = FLOWS,
+        idle: float = IDLE,
+        *,
+        resync: bool = True,
+        mirrored: bool = False,
+    ) -> None:
         if limit < 1:
             raise ValueError(f"limit {limit}, expected at least 1 flow")
         self.limit = limit
         self.idle = idle
         self.resync = resync
+        self.mirrored = mirrored
         self.evicted: list[Eviction] = []
         self._flows: OrderedDict[Key, Flow] = OrderedDict()
 
@@ -235,9 +253,16 @@ class FlowTable:
             return False
         if flow.closed:
             return True
-        if flow.from_client(packet) and flow.client_isn == packet.seq:
-            return False
-        return self.resync or not flow.established
+        if flow.from_client(packet):
+            if flow.client_isn == packet.seq:
+                return False
+        elif (
+            flow.client_isn is not None
+            and not flow.established
+            and flow.server_isn in (None, packet.seq)
+        ):
+            return False  # both open at once: RFC 9293 section 3.5
+        return self.resync or (flow.client_isn is None and not self.mirrored)
 
 
 def _sent_by_client(packet: Packet) -> bool:

@@ -21,6 +21,7 @@ from censor.wire import Protocol, TcpFlag
 _TCP: Final = int(Protocol.TCP)
 _UDP: Final = int(Protocol.UDP)
 _RST: Final = int(TcpFlag.RST)
+_SYN: Final = int(TcpFlag.SYN)
 _SPACE: Final = 1 << 32
 _HALF: Final = 1 << 31
 
@@ -214,6 +215,8 @@ class Hearing:
         """Add a segment to its stream, and hear the messages that are complete now."""
         case, packet, tcp = self._case, self._packet, self._court.policy.tcp
         from_client = self._sentence.from_client
+        if case.tcb is not None and not case.tcb.reads:
+            return
         if not self._may_read():
             case.topics = {}
             return
@@ -221,14 +224,14 @@ class Hearing:
             self._follow(App.FIRST, case.topics[App.FIRST])
             if self._sentence.acted:
                 return
-        if not (from_client or case.spoken in _ANSWERING):
+        if not (from_client or tcp.both or case.spoken in _ANSWERING):
             if case.flow.client_stream is None:
                 self._miss()  # the server speaks first: none of our protocols begins so
             return
         stream = case.flow.stream(
             from_client, limit=tcp.limit, overlap=tcp.overlap, reassemble=tcp.reassemble
         )
-        if not stream.feed(packet.seq, packet.payload):
+        if not stream.feed(packet.seq, packet.payload, syn=packet.flags & _SYN != 0):
             if stream.overflowed and from_client:
                 self._keep_only(App.FIRST)
             return
@@ -251,7 +254,10 @@ class Hearing:
         require, flow = self._court.policy.tcp.require, self._case.flow
         if require == "none":
             return True
-        return flow.client_isn is not None and (require == "syn" or flow.server_isn is not None)
+        client, server = flow.client_isn is not None, flow.server_isn is not None
+        if require == "either":
+            return client or server
+        return client and (server or require == "syn")
 
     def _read_message(self, data: bytes, *, whole: bool) -> int:
         """Read one message of whichever protocol it is; return its length, 0 if there is none.

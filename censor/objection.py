@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from censor.action import act_word, filled
+from censor.clause import followed
 from censor.complaint import Path, Problem, guess
 from censor.profile import PROFILES
 
@@ -35,6 +36,12 @@ def objections(
     kind = act_word(act) or ""
     yield from _position_problems(path, act, kind, on_path)
     yield from _profile_problems(path, act, kind)
+    waits = kind in ("rewrite dns-answer", "sip-bye") or act.get("when") in ("with", "after")
+    if waits and document.get("sees", "both") != "both":
+        told = "an act that does not wait for the other direction"
+        yield Problem(
+            (*path, "when" if "when" in act else "inject"), kind, told, f"sees: {document['sees']}"
+        )
     topic, key = _TOPICS.get(kind, ("", ""))
     if topic and topic not in topics:
         where = "rewrite" if "rewrite" in act else "inject"
@@ -55,6 +62,32 @@ def objections(
     residual = act.get("residual")
     if isinstance(residual, Mapping):
         yield from _residual_problems(document, path, residual, kind, topics, on_path)
+
+
+def sight_objections(document: Mapping[str, Any]) -> Iterable[Problem]:
+    """Find what is asked of TCP that contradicts itself, or what the box sees."""
+    given = document.get("tcp")
+    tcp = {"adopt": ["syn"], **(followed(given) if isinstance(given, Mapping) else {})}
+    resync, teardown = (_words(tcp.get(key)) for key in ("resync", "teardown"))
+    for key, other in (("resync", "adopt"), ("teardown", "resync")):
+        for word in sorted(_words(tcp.get(key)) & _words(tcp.get(other))):
+            told = f"words that are not in tcp.{other} too, for it cannot do both"
+            yield Problem(("tcp", key), word, told)
+    if tcp.get("ends_at", "any") != "any" and not (resync | teardown) & {"rst", "fin"}:
+        told = "rst or fin in tcp.teardown or tcp.resync, which it is about"
+        yield Problem(("tcp", "ends_at"), tcp["ends_at"], told)
+    if "resync_at" in tcp and not resync:
+        yield Problem(("tcp", "resync_at"), tcp["resync_at"], "tcp.resync, which it is about")
+    if tcp.get("reads") == "both" and tcp.get("reassemble", True) is not False:
+        told = "client, or tcp.reassemble: false: only single segments are read in both directions"
+        yield Problem(("tcp", "reads"), "both", told)
+    if document.get("sees", "both") != "both" and tcp.get("require_handshake") is True:
+        told = "syn, either or false, for a handshake takes both directions"
+        yield Problem(("tcp", "require_handshake"), True, told, f"sees: {document['sees']}")
+
+
+def _words(value: object) -> set[str]:
+    return {str(word) for word in value} if isinstance(value, list) else set()
 
 
 def packet_objections(path: Path, when: Any, allows: bool) -> Iterable[Problem]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
+from censor import clause, rules
 from censor import document as doc
-from censor import rules
 from censor.action import Allow
 from censor.complaint import Problem
 from censor.document import PolicyDocument
@@ -18,11 +18,19 @@ from censor.odds import Clock, Odds
 from censor.problem import problems
 from censor.quantity import seconds
 from censor.rules import Policy
+from censor.tcb import Tcp
 
 __all__ = ["InvalidPolicy", "Policy", "PolicyDocument", "Problem", "load", "problems", "scaled"]
 
 #: How long after the trigger an injection leaves, in seconds, where a policy does not say.
 LATENCY: Final = {"on-path": 0.002, "in-path": 0.0}
+_REQUIRE: Final[Mapping[bool | str, str]] = {
+    True: "full",
+    False: "none",
+    "syn": "syn",
+    "either": "either",
+}
+_SEES: Final = {"both": None, "outbound": True, "inbound": False}
 
 
 class InvalidPolicy(PolicyError):
@@ -102,18 +110,35 @@ def _policy(document: PolicyDocument) -> Policy:
     in_path = document.position == "in-path"
     latency = LATENCY[document.position] if document.latency is None else document.latency
     compiled = [_rule(rule, document) for rule in document.rules]
-    tcp = document.tcp
-    require = {True: "full", False: "none"}.get(tcp.require_handshake is True, "none")
-    if tcp.require_handshake == "syn":
-        require = "syn"
     return Policy(
         in_path=in_path,
         latency=latency,
-        tcp=rules.Tcp(tcp.reassemble, tcp.overlap, require, tcp.verify_checksum, tcp.limit),
+        tcp=_tcp(document.tcp),
         readings=readings(document),
         limits=rules.Limits(**document.limits.model_dump()),
         exceptions=tuple(rule for rule in compiled if rule.allows),
         rules=tuple(rule for rule in compiled if not rule.allows),
+        sees=_SEES[document.sees],
+    )
+
+
+def _tcp(tcp: clause.TcpBehaviour) -> Tcp:
+    return Tcp(
+        reassemble=tcp.reassemble,
+        overlap=tcp.overlap,
+        require=_REQUIRE[tcp.require_handshake],
+        verify_checksum=tcp.verify_checksum,
+        limit=tcp.limit,
+        window=None if tcp.window == "any" else tcp.window,
+        packets=None if tcp.packets == "all" else tcp.packets,
+        both=tcp.reads == "both",
+        adopt=frozenset(tcp.adopt),
+        resync=frozenset(tcp.resync),
+        resync_at=tcp.resync_at,
+        teardown=frozenset(tcp.teardown),
+        ends_at=tcp.ends_at,
+        min_ttl=tcp.min_ttl,
+        ignore=frozenset(tcp.ignore),
     )
 
 

@@ -12,7 +12,7 @@ from censor import action, clause
 from censor import document as doc
 from censor.complaint import Path, Problem, guess
 from censor.document import PolicyDocument
-from censor.objection import objections, packet_objections
+from censor.objection import objections, packet_objections, sight_objections
 from censor.quantity import Varied
 from censor.rules import topic
 from censor.wording import wordings
@@ -169,6 +169,7 @@ def _guess_act(value: object) -> str | None:
 
 def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:
     """Find what is well formed and still makes no sense."""
+    yield from sight_objections(document)
     seen: dict[str, int] = {}
     on_path = document.get("position") == "on-path"
     listed = document.get("rules")

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from censor.act import Act, SipEnd
 from censor.lexicon import Names, Texts
 from censor.odds import Odds
 from censor.packet import Packet
 from censor.sight import SIGHTS
+from censor.tcb import Tcp
 from censor.wire import Protocol
 
 __all__ = [
@@ -301,17 +302,6 @@ class HttpHabit:
 
 
 @dataclass(frozen=True, slots=True)
-class Tcp:
-    """How the box follows TCP; each imperfection with its source is in docs/censor.md."""
-
-    reassemble: bool
-    overlap: Literal["first", "last"]
-    require: str
-    verify_checksum: bool
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """How much the box remembers; what does not fit is evicted, and said so."""
 
@@ -324,7 +314,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything a box does, compiled."""
+    """Everything a box does, compiled.
+
+    `sees`: packets from the censored side only (True), from the other only (False), or both.
+    """
 
     in_path: bool
     latency: float
@@ -333,6 +326,7 @@ class Policy:
     limits: Limits
     exceptions: tuple[Rule, ...]
     rules: tuple[Rule, ...]
+    sees: bool | None = None
 
     @property
     def ends_calls(self) -> bool:

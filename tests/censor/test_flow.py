@@ -164,11 +164,11 @@ class TestAnotherConnectionOnTheSamePorts:
             again = table.observe(packet(40_000, 443, "S", seq=99), now=1.0)
             assert (again is not flow) is resync
 
-    def test_with_another_number_before_it_got_anywhere_it_does(self) -> None:
+    def test_the_first_counts_if_told_so(self) -> None:
         table, flow = self.start(resync=False)
         again = table.observe(packet(40_000, 443, "S", seq=99), now=1.0)
-        assert again is not flow
-        assert again.client_isn == 99
+        assert again is flow
+        assert again.client_isn == 5
 
     def test_an_answer_does_not(self) -> None:
         table, flow = self.start()
@@ -188,6 +188,9 @@ def test_a_stream_begins_behind_its_syn() -> None:
     assert flow.server_stream is flow.stream(False)
     flow.drop_streams()
     assert flow.client_stream is flow.server_stream is None
+    for from_client in (True, False):
+        flow.restart(from_client, 0)
+        assert flow.stream(from_client).base == 0
 
 
 def test_labels_belong_to_one_flow() -> None:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel
 
 from censor import action, clause, document, events, quantity
+from censor.ladder import LADDER
 from censor.policy import load
 from censor.profile import PROFILES
 
@@ -52,7 +53,8 @@ def test_defaults_are_as_stated() -> None:
     for prefix, model in (("tcp", clause.TcpBehaviour), ("limits", document.LimitsDocument)):
         for name, field in model.model_fields.items():
             (row,) = re.findall(rf"^\| `{prefix}\.{name}` \| `?(.*?)`? \|", MANUAL, re.MULTILINE)
-            assert row.removesuffix(" s") in (str(field.default).lower(), f"{field.default:g}"
+            plain = str(field.default).lower().replace("'", "")
+            assert row.removesuffix(" s") in (plain, f"{field.default:g}"
                 if isinstance(field.default, float) else ""), name  # fmt: skip
 
 
@@ -69,6 +71,14 @@ def test_profiles_are_listed_with_their_facts() -> None:
     row = r"^\| `([a-z0-9-]+)` \| ([a-z-]+) \| `([a-z0-9-]+)`, (\w+) \| (.+) \|$"
     assert re.findall(row, MANUAL, re.MULTILINE) == [
         (name, one.act, one.fact, one.fidelity, one.source) for name, one in PROFILES.items()
+    ]
+
+
+def test_models_of_tcp_are_listed_with_their_keys() -> None:
+    row = r"^\| `([a-z0-9-]+)` \| (.+) \| `({.*})` \| (\w+) \| (.+) \|$"
+    found = re.findall(row, MANUAL, re.MULTILINE)
+    assert [(name, what, yaml.safe_load(keys), *told) for name, what, keys, *told in found] == [
+        (name, one.what, dict(one.keys), one.fidelity, one.source) for name, one in LADDER.items()
     ]
 
 
