@@ -16,6 +16,7 @@ from filterbed.header import PROTOCOLS, TCP, Flow, Header, dissect, flow_key, qu
 from filterbed.naming import question
 from filterbed.pcapng import Frame
 from filterbed.question import Pair, Question
+from filterbed.translation import NONE, Translations
 
 #: Who a packet belongs to: a (vantage, target), or a flow of nobody's (None: no flow at all).
 Owner = Pair | Flow | None
@@ -111,9 +112,14 @@ def dns_message(header: Header, data: bytes) -> bytes:
 
 
 def of_measurements(
-    question: Question, measurements: Mapping[str, Iterable[Mapping[str, Any]]]
+    question: Question,
+    measurements: Mapping[str, Iterable[Mapping[str, Any]]],
+    translations: Translations = NONE,
 ) -> Sorter:
-    """Make a sorter from the control pass's measurements, by vantage (docs/design.md)."""
+    """Make a sorter from the control pass's measurements, by vantage (docs/design.md).
+
+    `translations` say how flows look outside the gateways that vantages stand behind.
+    """
     claims: dict[Flow, list[Claim]] = defaultdict(list)
     for vantage, measured in measurements.items():
         own = [address for address, name in question.clients.items() if name == vantage]
@@ -122,7 +128,8 @@ def of_measurements(
             claim = Claim(pair, float(one["t_start"]), float(one["t_end"]))
             for flow in one["flows"]:
                 for key in _keys(flow, own):
-                    claims[key].append(claim)
+                    for seen in (key, *translations.get(key, ())):
+                        claims[seen].append(claim)
     return Sorter(question, claims)
 
 

@@ -25,6 +25,7 @@ from filterbed.header import Flow, flow_text
 from filterbed.pcapng import CaptureError, Frame, read, write
 from filterbed.question import Pair, Question, network_block
 from filterbed.score import label_text
+from filterbed.translation import NONE, Translations
 from scenarios.model import Truth
 
 #: What touches traffic (docs/design.md, events).
@@ -89,6 +90,7 @@ def prove(
     doors: Sequence[Door],
     *,
     work: Path,
+    translations: Translations = NONE,
     engine: Sequence[str] = ENGINE,
 ) -> list[str]:
     """Run the proof; return what it found wrong, one sentence each, empty if all is proven.
@@ -96,9 +98,10 @@ def prove(
     Args:
         measurements: the control pass's, by vantage, of every target.
         work: a directory for the laid-out recordings and the engine's answers; they are kept.
+        translations: what gateways made of the vantages' flows.
         engine: the censor's command.
     """
-    sorter = of_measurements(question, measurements)
+    sorter = of_measurements(question, measurements, translations)
     alone: list[Act] = []
     ordered: list[Act] = []
     seen: dict[str, dict[Owner, int]] = {}

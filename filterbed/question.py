@@ -23,10 +23,10 @@ Pair = tuple[str, str]
 class Question:
     """What is asked, in declared order, and what attributes a packet to it.
 
-    `clients`: raw address -> the vantage it belongs to. `resolvers`: raw address -> the vantages
-    that ask this recursor. `dns`: name -> its addresses in the sandbox's zone. `truths` are the
-    whole scenario's, also of targets that are not asked. `spread`: flows take several paths, so
-    not each of them meets every box.
+    `clients`: raw address -> the vantage it belongs to, a gateway's to the vantage behind it.
+    `resolvers`: raw address -> the vantages that ask this recursor. `dns`: name -> its addresses in
+    the sandbox's zone. `truths` are the whole scenario's, also of targets that are not asked.
+    `spread`: flows take several paths, so not each of them meets every box.
     """
 
     vantages: tuple[str, ...]
@@ -116,7 +116,7 @@ def of_scenario(
         kept,
         asked,
         scenario.truths,
-        {raw(address): name for name in kept for address in addresses(scenario.plan, name)},
+        _clients(scenario.plan, kept),
         resolvers(scenario.plan, kept),
         {plain(name): found for name, found in scenario.dns.items()},
         spread=any(route.also for route in scenario.plan.routes),
@@ -125,15 +125,16 @@ def of_scenario(
 
 def addresses(plan: Plan, node: str) -> tuple[str, ...]:
     """Return all addresses of a node, service addresses first, without prefix lengths."""
-    found = [address for each in plan.nodes if each.name == node for address in each.addresses]
-    found += [
-        address
-        for link in plan.links
-        for end in link.ends
-        if end.node == node
-        for address in end.addresses
-    ]
-    return tuple(dict.fromkeys(address.partition("/")[0] for address in found))
+    return plan.addresses(node)
+
+
+def _clients(plan: Plan, vantages: Iterable[str]) -> dict[bytes, str]:
+    """Return whose each address is: the vantage's own, and its gateway's where one translates."""
+    return {
+        raw(address): name
+        for name in vantages
+        for address in (*plan.addresses(name), *plan.seen(name))
+    }
 
 
 def resolvers(plan: Plan, vantages: Sequence[str]) -> dict[bytes, tuple[str, ...]]:

@@ -83,8 +83,7 @@ def serves(name: str, ground: Ground) -> list[Service]:
 
 def clients(host: str, ground: Ground) -> tuple[str, ...]:
     """Return the addresses from which a node speaks."""
-    ends = (end for link in ground.plan.links for end in link.ends if end.node == host)
-    return tuple(address.partition("/")[0] for end in ends for address in end.addresses)
+    return ground.plan.seen(host)
 
 
 def _web(web: Web, secure: bool, name: str, client: Iterable[str]) -> str:

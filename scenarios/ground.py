@@ -90,7 +90,9 @@ def _plan(
 
 def _vantages(document: schema.Document) -> dict[str, place.Vantage]:
     return {
-        name: place.Vantage(vantage.city, vantage.carrier, vantage.abroad, vantage.access)
+        name: place.Vantage(
+            vantage.city, vantage.carrier, vantage.abroad, vantage.access, vantage.nat
+        )
         for name, vantage in document.vantages.items()
     }
 

@@ -118,11 +118,15 @@ class Link(Closed):
 
 
 class Vantage(Closed):
-    """Where a tool looks from: a city and a carrier, or abroad (in a line: neither)."""
+    """Where a tool looks from: a city and a carrier, or abroad (in a line: neither).
+
+    `nat` puts it behind a gateway that translates IPv4 addresses.
+    """
 
     city: str | None = None
     carrier: str | None = None
     access: Literal["cellular", "fixed"] | None = None
+    nat: Literal["cone", "symmetric"] | None = None
     abroad: bool = False
 
 

@@ -69,6 +69,7 @@ UNMIRRORED = {
     "filterbed/stage/main.py": _KERNEL + "tests/live/test_run.py",
     "filterbed/stage/passes.py": _KERNEL + "tests/live/test_run.py",
     "filterbed/stage/run.py": _KERNEL + "tests/live/test_run.py",
+    "filterbed/stage/translator.py": _KERNEL + "tests/live/test_nat.py",
     "filterbed/stage/vantage.py": _KERNEL + "tests/live/test_run.py",
     "scenarios/model.py": _DATA + "tests/scenarios/test_loader.py",
     "topologies/errors.py": _DATA + "tests/topologies/test_catalogue.py",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from topologies import gateway
 from topologies.errors import Problem
 from topologies.place import Place, Vantage
 from topologies.plan import NAME_LIMIT
@@ -99,6 +100,10 @@ def names(
     for name in [*vantages][VANTAGE_LIMIT:]:
         expected = f"at most {VANTAGE_LIMIT} vantages"
         yield Problem(("vantages", name), name, expected, "prefixes have room for no more")
+    taken = {*taken, *gateway.names(vantages)}
+    for name, vantage in vantages.items():
+        if vantage.nat is not None:
+            yield from choice(("vantages", name, "nat"), vantage.nat, gateway.KINDS)
     if not vantages:
         yield Problem(("vantages",), None, "at least one vantage", "say where tools run")
     for room, table in (("vantages", vantages), ("places", places)):

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from topologies import route
 from topologies.address import Area
-from topologies.plan import Box, End, Link, Node, Plan, Role
+from topologies.plan import Box, End, Link, Nat, Node, Plan, Role
 
 
 class Standing(TypedDict, total=False):
@@ -41,26 +41,40 @@ class Draft:
         carrier: str | None = None,
         asn: int | None = None,
         resolver: str | None = None,
+        nat: Nat | None = None,
     ) -> str:
         """Add a node; its service addresses come without a prefix length. Return its name."""
         full = tuple(full_length(address) for address in addresses)
-        self._nodes.append(Node(name, role, full, city, carrier, asn, resolver))
+        self._nodes.append(Node(name, role, full, city, carrier, asn, resolver, nat))
         return name
 
-    def link(self, upper: str, lower: str, area: Area, delay: float = 0.0) -> tuple[str, str]:
+    def link(
+        self,
+        upper: str,
+        lower: str,
+        area: Area,
+        delay: float = 0.0,
+        *,
+        private: IPv4Network | None = None,
+    ) -> tuple[str, str]:
         """Join two nodes by a subnet of the area's prefixes; return both interfaces' names.
 
-        `upper` takes the lower address and is never a vantage (see `plan.Link`).
+        `upper` takes the lower address and is never a vantage (see `plan.Link`). `private` is the
+        link's IPv4 network where it is not of the area's.
         """
         dealt4, dealt6 = self._dealt(area)
-        v4, v6 = next(dealt4), next(dealt6)
+        v4, v6 = private or next(dealt4), next(dealt6)
         ends = []
         for place, node in enumerate((upper, lower), start=1):
             interface = f"{node}-eth{self._interfaces[node]}"
             self._interfaces[node] += 1
-            ends.append(End(node, interface, (f"{v4[place]}/30", f"{v6[place]}/64")))
+            ends.append(End(node, interface, (f"{v4[place]}/{v4.prefixlen}", f"{v6[place]}/64")))
         self._links.append(Link((ends[0], ends[1]), delay))
         return ends[0].interface, ends[1].interface
+
+    def gateways(self) -> int:
+        """Return how many of the nodes translate addresses."""
+        return sum(node.nat is not None for node in self._nodes)
 
     def plan(
         self,

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from topologies import check, side
+from topologies import check, gateway, side
 from topologies.address import COUNTRIES, KINDS, RESOLVER, TRANSIT, Area, Carrier, Country
 from topologies.draft import Draft, Standing
 from topologies.errors import PlanError, Problem
@@ -224,8 +224,7 @@ class _Drawing:
                 router = self._router(code, vantage.city, carrier, router, area)
             own = self.options.get("resolver") == "carrier"
             resolver = carrier.resolver[0] if own else RESOLVER[0]
-            self.draft.node(name, "vantage", **about, resolver=resolver)
-            self.draft.link(router, name, area)
+            gateway.hang(self.draft, router, name, vantage, area, resolver, about)
         for name, place in self.places.items():
             if place.carrier is not None:
                 carrier = self.country.carriers[place.carrier]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+from topologies import gateway
 from topologies.distutils_gap import filled
 from topologies.plan import MTU, Plan
 
@@ -284,7 +285,7 @@ def script(plan: Plan, node: str) -> str:
         if route.node == node:
             hops = " ".join(f"nexthop via {via}" for via in (route.via, *route.also))
             batch.append(f"route add {route.prefix} {hops if route.also else f'via {route.via}'}")
-    return "\n".join([*lines, _batch(batch)])
+    return "\n".join([*lines, _batch(batch), gateway.script(plan, node)])
 
 
 def _up(plan: Plan, node: str) -> Iterator[str]:

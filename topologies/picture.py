@@ -80,7 +80,8 @@ def _rows(branch: _Branch, lead: str, below: str) -> Iterator[tuple[str, str, st
     remarks = [f"{delay * 1000:g} ms one way"] if delay else []
     remarks += [f"also to {', '.join(branch.peers)}"] if branch.peers else []
     node = branch.node
-    yield lead + node.name, TITLES.get(node.role, node.role), node.name, remarks
+    title = f"{node.nat} NAT" if node.nat else TITLES.get(node.role, node.role)
+    yield lead + node.name, title, node.name, remarks
     for child in branch.children:
         last = child is branch.children[-1]
         line = "═" if child.link and child.link.delay else "─"
@@ -92,7 +93,9 @@ def _rows(branch: _Branch, lead: str, below: str) -> Iterator[tuple[str, str, st
 def _words(plan: Plan, node: Node) -> list[str]:
     where = " ".join(word for word in (node.city, node.carrier) if word)
     words = [f"AS{node.asn}".ljust(8) if node.asn else "", where]
-    if node.role not in ("router", "box"):
+    if node.nat:
+        words.append(plan.primary(node.name))
+    elif node.role not in ("router", "box"):
         held = [address.partition("/")[0] for address in node.addresses]
         held = held or [plan.primary(node.name), plan.primary(node.name, 6)]
         more = [f"and {len(held) - SHOWN} more"] if len(held) > SHOWN else []

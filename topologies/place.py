@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from topologies.plan import Nat
+
 
 @dataclass(frozen=True, slots=True)
 class Vantage:
@@ -11,12 +13,14 @@ class Vantage:
 
     `line` and its kin have neither cities nor carriers; there both stay None. `access` says how it
     is joined to its carrier (`cellular`, `fixed`); None, by neither: straight to its city's router.
+    `nat` puts a gateway of its own before it that translates IPv4 addresses (`topologies.gateway`).
     """
 
     city: str | None = None
     carrier: str | None = None
     abroad: bool = False
     access: str | None = None
+    nat: Nat | None = None
 
 
 @dataclass(frozen=True, slots=True)

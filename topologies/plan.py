@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Role = Literal["vantage", "server", "resolver", "control", "router", "box"]
+#: How a gateway maps ports (RFC 4787 section 4.1): the same for every destination, or one for each.
+Nat = Literal["cone", "symmetric"]
 
 #: Mininet calls interfaces NODE-eth0 and Linux allows 15 characters, so a name has at most 9.
 NAME_LIMIT = 9
@@ -23,7 +25,8 @@ class Node:
 
     `addresses` are service addresses beside those of the links (/32 and /128, on `lo`).
     `resolver` is the address its resolv.conf names. `city`, `carrier` and `asn` say where it
-    stands; None where the topology has no such thing.
+    stands; None where the topology has no such thing. `nat` makes a router a gateway: its second
+    interface looks at a client with a private address.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Node:
     carrier: str | None = None
     asn: int | None = None
     resolver: str | None = None
+    nat: Nat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +151,33 @@ class Plan:
         Service addresses come before link addresses: they are how others know the node.
         """
         mark = ":" if version == 6 else "."
-        own = [a for a in self.node(name).addresses if mark in a]
-        own += [
-            a
-            for link in self.links
-            for end in link.ends
-            if end.node == name
-            for a in end.addresses
-            if mark in a
-        ]
+        own = [address for address in self.addresses(name) if mark in address]
         if not own:
             raise KeyError(f"host {name!r} has no IPv{version} address")
-        return own[0].partition("/")[0]
+        return own[0]
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """Return all addresses of a node without prefix lengths, service addresses first.
+
+        A node that is not there (left out of a plan that is only checked) has none.
+        """
+        own = [address for node in self.nodes if node.name == name for address in node.addresses]
+        own += [
+            a for li in self.links for end in li.ends if end.node == name for a in end.addresses
+        ]
+        return tuple(dict.fromkeys(address.partition("/")[0] for address in own))
+
+    def gateway(self, name: str) -> Node | None:
+        """Return the gateway that translates for a node; None for most."""
+        above = (li.ends[0].node for li in self.links if li.ends[1].node == name)
+        return next((node for node in map(self.node, above) if node.nat), None)
+
+    def seen(self, name: str) -> tuple[str, ...]:
+        """Return the addresses under which others see what a node sends.
+
+        Behind a gateway that is the gateway's outer IPv4 address instead of its own.
+        """
+        own, gateway = self.addresses(name), self.gateway(name)
+        if gateway is None:
+            return own
+        return (self.primary(gateway.name), *(address for address in own if ":" in address))

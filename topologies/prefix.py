@@ -8,7 +8,7 @@ from topologies import check
 from topologies.address import ACCESS, COUNTRIES, KINDS, LINE_BACKBONE, Area, Carrier, Country
 from topologies.draft import full_length
 from topologies.errors import PlanError, Problem
-from topologies.plan import Node, Plan
+from topologies.plan import Plan
 
 #: The whole censored side, in every topology.
 INSIDE = "inside"
@@ -78,10 +78,8 @@ def _of_carrier(plan: Plan, carrier: Carrier) -> list[str]:
 
 
 def _own(plan: Plan, name: str) -> list[str]:
-    node: Node = plan.node(name)
-    ends = (end for link in plan.links for end in link.ends if end.node == name)
-    linked = [full_length(a.partition("/")[0]) for end in ends for a in end.addresses]
-    return [*node.addresses, *linked]
+    """Return what others see of a host, whole addresses."""
+    return [full_length(address) for address in plan.seen(name)]
 
 
 def _unique(texts: Iterable[str]) -> tuple[str, ...]:

@@ -58,7 +58,9 @@ def connected(node: str, links: Iterable[Link]) -> tuple[Network, ...]:
 
 
 def _held(node: Node, links: Sequence[Link]) -> tuple[Network, ...]:
-    return (*(ip_network(address) for address in node.addresses), *connected(node.name, links))
+    """Return what others may have routes to; private networks are known on their link alone."""
+    linked = (network for network in connected(node.name, links) if not network.is_private)
+    return (*(ip_network(address) for address in node.addresses), *linked)
 
 
 #: node -> neighbour -> that neighbour's address on their link, by IP version.

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from topologies import check, side
+from topologies import check, gateway, side
 from topologies.address import COUNTRIES, RESOLVER, TRANSIT, Carrier, Country
 from topologies.draft import Draft, Standing
 from topologies.errors import PlanError, Problem
@@ -131,8 +131,8 @@ def _draw(
             under = "province" if vantage.city in options["province"] else backbone
             interface, _ = draft.link(under, router, carrier.backbone)
             covered += [interface] if under == "province" else []
-        draft.node(name, "vantage", **at, resolver=RESOLVER[0])
-        draft.link(router, name, carrier.cities[vantage.city])
+        area = carrier.cities[vantage.city]
+        gateway.hang(draft, router, name, vantage, area, RESOLVER[0], at)
     for name, place in places.items():
         if place.carrier is not None:
             draft.node(name, "server", place.addresses, **about, resolver=RESOLVER[0])

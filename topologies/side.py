@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from topologies import gateway
 from topologies.address import (
     ACCESS,
     AUTHORITATIVE,
@@ -14,7 +15,7 @@ from topologies.address import (
     RESOLVER_ASN,
     TRANSIT,
 )
-from topologies.draft import Draft
+from topologies.draft import Draft, Standing
 from topologies.place import Place, Vantage
 
 #: The nodes outside that every topology has, and where services stand when no host is named.
@@ -37,8 +38,8 @@ def inside(
     facing = []
     for name, vantage in vantages.items():
         if not vantage.abroad:
-            draft.node(name, "vantage", asn=ACCESS.asn, resolver=RESOLVER[0])
-            facing.append(draft.link(at, name, ACCESS)[0])
+            about: Standing = {"asn": ACCESS.asn}
+            facing.append(gateway.hang(draft, at, name, vantage, ACCESS, RESOLVER[0], about))
     for name, place in places.items():
         if place.inside:
             draft.node(name, "server", place.addresses, asn=ACCESS.asn, resolver=RESOLVER[0])
@@ -52,8 +53,7 @@ def outside(
     """Hang the rest of the world on `at`: vantages abroad, servers, resolver, auth, control."""
     for name, vantage in vantages.items():
         if vantage.abroad:
-            draft.node(name, "vantage", asn=CABLE.asn, resolver=RESOLVER[0])
-            draft.link(at, name, CABLE)
+            gateway.hang(draft, at, name, vantage, CABLE, RESOLVER[0], {"asn": CABLE.asn})
     for name, place in places.items():
         if place.carrier is None and not place.inside:
             draft.node(name, "server", place.addresses, asn=TRANSIT.asn, resolver=RESOLVER[0])

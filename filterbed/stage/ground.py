@@ -13,6 +13,7 @@ from filterbed.sandbox.place import Place, nest
 from filterbed.stage.box import BoxError, BoxProcess
 from filterbed.stage.capture import Captures
 from filterbed.stage.delay import Holds
+from filterbed.stage.translator import Translators
 from filterbed.stage.vantage import Control, place
 from topologies import network as net
 from topologies import services
@@ -26,7 +27,7 @@ _FIRST_QUEUE = 10
 
 
 #: What the ground itself is made with; servers say themselves what they need.
-PROGRAMS = frozenset({"ip", "iptables", "ip6tables", "ethtool", "mnexec", "dumpcap"})
+PROGRAMS = frozenset({"ip", "iptables", "ip6tables", "ethtool", "mnexec", "dumpcap", "conntrack"})
 
 
 class Ground:
@@ -46,6 +47,7 @@ class Ground:
         self.network: Network = net.stand(plan, nest=nest)
         self.captures = Captures(self.network, self.rundir) if order.capture else None
         self.holds = Holds(self.network, self.rundir, order.seed)
+        self.translators = Translators(self.network, self.rundir)
         self.boxes = self._censors()
         say("servers")
         self.standing = self._servers()
@@ -91,7 +93,7 @@ class Ground:
         ]
         found += self.captures.dead() if self.captures else []
         found += [] if self.control.alive() else ["the control helper died"]
-        return found + self.holds.dead()
+        return found + self.holds.dead() + self.translators.dead()
 
     def still(self) -> None:
         """End what makes traffic, so that both sides of every box see the last packet."""
@@ -119,6 +121,7 @@ class Ground:
 
     def _await(self) -> None:
         self.holds.ready()
+        self.translators.ready()
         if self.captures:
             self.captures.ready()
         self.control.ready()

@@ -74,7 +74,11 @@ def _prove(ground: Ground, order: Order, measurements: dict[str, list[passes.Mea
         question = replace(
             question, targets=tuple(t for t in question.targets if t.name in order.targets)
         )
-    if problems := prove(question, measurements, doors, work=work):
+    try:
+        translations = ground.translators.translations()
+    except ValueError as error:
+        raise Trouble([f"proof: {error}"]) from error
+    if problems := prove(question, measurements, doors, work=work, translations=translations):
         raise Trouble(problems)
 
 

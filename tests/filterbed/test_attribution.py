@@ -12,7 +12,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 
 from filterbed.attribution import Owner, of_measurements
-from filterbed.header import raw
+from filterbed.header import flow_key, raw
 from filterbed.pcapng import Frame
 from filterbed.question import Question
 from scenarios.model import Label, Target, Truth
@@ -53,6 +53,18 @@ BACK = IP(src=SERVER, dst=CLIENT) / TCP(sport=80, dport=4000)
 def test_both_directions_of_a_measured_flow() -> None:
     flow = ["tcp", CLIENT, 4000, SERVER, 80]
     assert owners([(1, OUT), (2, BACK)], measured("one", flow)) == [(("bj", "one"),)] * 2
+
+
+def test_a_flow_that_a_gateway_translated() -> None:
+    flow = ["udp", "192.168.1.2", 4000, SERVER, 80]
+    far = (raw(SERVER), 80)
+    inner, seen = (flow_key(17, end, far) for end in ((raw("192.168.1.2"), 4000), (raw(CLIENT), 9)))
+    packet = IP(src=CLIENT, dst=SERVER) / UDP(sport=9, dport=80)
+    frame = Frame(10**9, 0, bytes(packet), len(packet))
+    measurements = {"bj": [measured("one", flow)]}
+    found = of_measurements(QUESTION, measurements, {inner: (seen,)}).sort([frame])
+    assert found == [(("bj", "one"),)]
+    assert of_measurements(QUESTION, measurements).sort([frame]) == [(seen,)]
 
 
 def test_an_unbound_local_address_is_any_of_the_vantages() -> None:

@@ -41,6 +41,14 @@ EXAMPLES = {
         },
         SERVERS,
     ),
+    "nat": build(
+        {"use": "national", "carriers": ["unicom"]},
+        {
+            "home": Vantage("beijing", "unicom", access="fixed", nat="cone"),
+            "cell": Vantage("beijing", "unicom", access="cellular", nat="symmetric"),
+        },
+        SERVERS,
+    ),
     "national": build(
         {"use": "national", "carriers": ["unicom", "telecom"]},
         {

@@ -1,0 +1,111 @@
+"""Gateways that translate: what a real kernel makes of ports, and whom the judge blames."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from filterbed.header import text
+from filterbed.translation import read
+
+pytestmark = pytest.mark.live
+
+PROJECT = Path(__file__).parents[2]
+SCENARIO = """
+scenario: test/translated
+title: Clients behind gateways
+period: 2020
+story: Whose packet is it?
+topology: {use: line, delay: 2 ms}
+vantages: {home: {nat: cone}, dorm: {nat: symmetric}, plain: {}}
+services:
+  news: {kind: web, names: [news.example.net]}
+  bad: {kind: web, names: [bad.example.net]}
+targets:
+  news: {kind: web, url: "http://news.example.net/"}
+  bad: {kind: web, url: "http://bad.example.net/"}
+  dorms: {kind: dns, name: dorms.example.net, baseline: dead-name}
+censors:
+  box:
+    at: censor
+    position: in-path
+    rules:
+      - id: bad
+        when: {http.host: {suffix: [bad.example.net]}}
+        then: {inject: reset, toward: both}
+        fidelity: modelled
+      - id: dorms
+        when: {dns.name: {exact: [dorms.example.net]}, client.address: [dorm]}
+        then: {drop: packet}
+        fidelity: modelled
+truth:
+  - {target: news, verdict: ok}
+  - {target: bad, verdict: blocked, mechanisms: [http.reset.host], locus: network}
+  - {target: dorms, from: [home, plain], verdict: down}
+  - {target: dorms, from: dorm, verdict: blocked, mechanisms: [dns.timeout], locus: network}
+"""
+
+
+def filterbed(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    path = tmp_path / "translated.yaml"
+    path.write_text(SCENARIO)
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "filterbed", words[0], str(path), *words[1:]],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_what_happens_to_translated_flows_is_put_down_to_their_vantages(tmp_path: Path) -> None:
+    done = filterbed(tmp_path, "run", "--out", str(tmp_path / "runs"), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = json.loads(done.stdout)["runs"]
+    made = {}
+    for gateway in ("gw1", "gw2"):
+        log = Path(run["dir"]) / "logs" / f"nat-{gateway}.log"
+        made[gateway] = read(log.read_text().splitlines())
+    assert all(len(flows) > 10 for flows in made.values())
+    kept = {name: [_kept(*pair) for pair in flows.items()] for name, flows in made.items()}
+    assert all(kept["gw1"])
+    assert sum(kept["gw2"]) < len(kept["gw2"]) / 4
+
+
+def _kept(inner: tuple, seen: tuple) -> bool:  # type: ignore[type-arg]
+    """Whether a flow kept its client's port."""
+    client = next(port for address, port in inner[1:] if text(address).startswith("192.168."))
+    return all(client in (flow[1][1], flow[2][1]) for flow in seen)
+
+
+#: Asks several servers from one socket.
+CLIENT = """
+import json, socket, sys
+ask = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+ask.bind(("0.0.0.0", 4000))
+ask.settimeout(1.0)
+seen = []
+for server in sys.argv[1:]:
+    ask.sendto(b"\\x12\\x34\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\4dorm\\0\\0\\1\\0\\1", (server, 53))
+    seen.append(bool(ask.recv(512)))
+print(json.dumps(seen))
+"""
+
+
+@pytest.mark.parametrize("host", ["home", "dorm"])
+def test_a_client_reaches_servers_over_both_versions(tmp_path: Path, host: str) -> None:
+    done = filterbed(
+        tmp_path, "exec", "--at", host, "--idle", "--", sys.executable, "-c", CLIENT, "8.8.8.8",
+        "198.41.0.4",
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (0, "[true, true]"), done.stderr
+    six = ["dig", "+short", "@2001:4860:4860::8888", "news.example.net"]
+    done = filterbed(tmp_path, "exec", "--at", host, "--idle", "--", *six)
+    assert (done.returncode, bool(done.stdout.strip())) == (0, True), done.stderr

@@ -1,0 +1,93 @@
+"""Who is behind a gateway, where it leads, and what the rest of the network knows of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from topologies import gateway, prefix
+from topologies.catalogue import build
+from topologies.errors import PlanError
+from topologies.place import Vantage
+from topologies.plan import Plan
+from topologies.route import walk
+
+
+def line() -> Plan:
+    vantages = {
+        "home": Vantage(nat="cone"),
+        "plain": Vantage(),
+        "out": Vantage(abroad=True, nat="symmetric"),
+    }
+    return build({"use": "line"}, vantages, {})
+
+
+def test_the_way_out_leads_through_the_gateway_and_the_box() -> None:
+    plan = line()
+    for version in (4, 6):
+        path = walk(plan, "home", plan.primary("servers", version))
+        assert path == ("home", "gw1", "censor", "core", "servers")
+    assert walk(plan, "out", plan.primary("servers")) == ("out", "gw2", "core", "servers")
+
+
+def test_nobody_has_a_way_to_a_private_address() -> None:
+    plan = line()
+    assert plan.primary("home") == "192.168.1.2"
+    for node in ("control", "plain", "core", "censor"):
+        with pytest.raises(LookupError):
+            walk(plan, node, plan.primary("home"))
+    assert walk(plan, "control", plan.seen("home")[0])[-1] == "gw1"
+    assert walk(plan, "control", plan.primary("home", 6))[-2:] == ("gw1", "home")
+
+
+def test_others_see_the_gateways_address_and_the_clients_own_of_version_6() -> None:
+    plan = line()
+    assert plan.seen("home") == (plan.primary("gw1"), plan.primary("home", 6))
+    assert plan.seen("plain") == plan.addresses("plain")
+    assert prefix.prefixes(plan, "home")[0] == f"{plan.primary('gw1')}/32"
+    assert plan.gateway("plain") is None
+
+
+@pytest.mark.parametrize(
+    ("options", "vantage", "above"),
+    [
+        ({"use": "national"}, Vantage("beijing", "unicom", nat="cone"), "bj-r-cu"),
+        (
+            {"use": "national"},
+            Vantage("beijing", "unicom", access="cellular", nat="symmetric"),
+            "bj-c-cu",
+        ),
+        ({"use": "series", "province": ["beijing"]}, Vantage("beijing", nat="cone"), "bj-r-cu"),
+        ({"use": "hops"}, Vantage(nat="cone"), "r1"),
+        ({"use": "fork"}, Vantage(nat="symmetric"), "edge"),
+        ({"use": "detour"}, Vantage(nat="cone"), "edge"),
+    ],
+)
+def test_every_topology_hangs_it_on_its_access_router(
+    options: dict[str, object], vantage: Vantage, above: str
+) -> None:
+    plan = build(options, {"home": vantage}, {})
+    assert walk(plan, "home", plan.primary("servers"))[:3] == ("home", "gw1", above)
+    found = plan.gateway("home")
+    assert found is not None
+    assert found.nat == vantage.nat
+
+
+def test_only_gateways_translate_and_only_symmetric_ones_draw_ports() -> None:
+    plan = line()
+    assert gateway.script(plan, "core") == gateway.script(plan, "home") == ""
+    cone, symmetric = (gateway.script(plan, name) for name in ("gw1", "gw2"))
+    assert f"-s 192.168.1.1/24 -p udp -j SNAT --to-source {plan.primary('gw1')}\n" in cone
+    assert "--random-fully" in symmetric
+    assert "--random-fully" not in cone
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(PlanError) as caught:
+        build(
+            {"use": "line"},
+            {"gw1": Vantage(), "home": Vantage(nat="cones")},  # type: ignore[arg-type]
+            {},
+        )
+    said = {problem.path: str(problem) for problem in caught.value.problems}
+    assert "did you mean 'cone'" in said["vantages", "home", "nat"]
+    assert "a name that is free" in said["vantages", "gw1"]
