@@ -56,7 +56,7 @@ def errors(scene: Scene, events: Iterable[Mapping[str, Any]]) -> list[float]:
         if not int(event["n"]) <= len(frames):
             continue
         trigger = frames[int(event["n"]) - 1]
-        came = wire.came(zeroed(trigger.data), trigger.at + scene.epoch_ns)
+        came = wire.came(zeroed(trigger.data), trigger.at)
         if came is None:
             continue
         left = [wire.left(bytes.fromhex(text), came) for text in event.get("packets") or ()]
