@@ -70,6 +70,9 @@ PortRange = Annotated[int | str, BeforeValidator(_ports)]
 Network = Annotated[str, BeforeValidator(_network)]
 QueryType = Annotated[int | str, BeforeValidator(_qtype)]
 Ports = list[PortRange] | Literal["any"]
+SignatureName = Literal[
+    "skype-login", "skype-tcp", "skype-udp", "whatsapp-chat", "viber-udp", "viber-tcp"
+]
 QuicVersion = Literal["v1", "v2"] | Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
 Likeness = Literal["dns", "http", "tls", "ssh", "sip", "quic", "stun", "dtls"]
 
@@ -185,6 +188,7 @@ class When(Model):
     ] = None
     rtp: Present | None = None
     rtcp: Present | None = None
+    signature: list[SignatureName] | None = None
     first_like: Annotated[list[Likeness] | None, Field(alias="first.like")] = None
     first_fully_encrypted: Annotated[Present | None, Field(alias="first.fully_encrypted")] = None
     negated: Annotated[When | None, Field(alias="not")] = None
@@ -285,21 +289,30 @@ class SipBehaviour(Model):
 
 
 class StunBehaviour(Model):
-    """Where the box looks for STUN and TURN."""
+    """Where the box looks for STUN and TURN, and whether into what a relay carries."""
 
     ports: Ports = "any"
     over: list[Literal["udp", "tcp"]] = ["udp", "tcp"]
+    relayed: bool = False
 
 
 class RtpBehaviour(Model):
     """How the box tells that a flow is a call's media."""
 
     ports: Ports = "any"
+    over: list[Literal["udp", "tcp"]] = ["udp"]
     by: Annotated[list[Literal["behaviour", "sdp"]], Field(min_length=1)] = ["behaviour"]
     need: Annotated[int, Field(ge=1, le=32)] = 3
     window: Annotated[int, Field(ge=1, le=1000)] = 32
     consecutive: bool = True
     steady: bool = False
+
+
+class SignatureBehaviour(Model):
+    """Where, and how long, the box looks for the bytes of applications."""
+
+    ports: Ports = "any"
+    payloads: Annotated[int, Field(ge=1, le=64)] = 4
 
 
 class FirstBehaviour(Model):

@@ -80,6 +80,7 @@ class PolicyDocument(Model):
     stun: clause.StunBehaviour = clause.StunBehaviour()
     rtp: clause.RtpBehaviour = clause.RtpBehaviour()
     first: clause.FirstBehaviour = clause.FirstBehaviour()
+    signature: clause.SignatureBehaviour = clause.SignatureBehaviour()
     clock: Clock = Clock()
     limits: LimitsDocument = LimitsDocument()
     pools: dict[str, list[Address]] = {}

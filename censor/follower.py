@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from censor.dissect import dtls, quic, quic_hello, rtp
+from censor.dissect import dtls, quic, quic_hello, rtp, signature
 from censor.dissect.outcome import Foreign, Incomplete
 from censor.dissect.tls import ClientHello
 from censor.entropy import Exemption, Rule, exemption
@@ -21,6 +21,7 @@ from censor.rules import App, Message, Reading
 _NOT_THE_CLIENT: Final = Foreign("not from the client")
 _NO_MEDIA: Final = Foreign("no media")
 _SPENT: Final = Foreign("enough was seen")
+_UNSIGNED: Final = Foreign("no signature of an application")
 _UNKNOWN: Final = Foreign("no version of QUIC that is known")
 
 #: A datagram that begins a connection has at least so many bytes (RFC 9000 section 14.1). Of
@@ -144,24 +145,40 @@ class MediaFollower:
             tracker.verdict is rtp.Verdict.OTHER for tracker in self._trackers
         )
 
+    @property
+    def known(self) -> bool:
+        """Whether it is sure that these are media."""
+        return self._announced or any(
+            tracker.verdict is rtp.Verdict.RTP for tracker in self._trackers
+        )
+
     def feed(self, datagram: bytes, from_client: bool, tcp: bool = False) -> Outcome:
-        """Take a UDP payload of either end."""
-        known = self._announced
+        """Take a UDP payload of either end, or a frame of a stream."""
         for tracker in self._trackers[not from_client : 2 - from_client]:
-            known |= tracker.feed(datagram) is rtp.Verdict.RTP
-        known |= any(tracker.verdict is rtp.Verdict.RTP for tracker in self._trackers)
-        if not known:
-            return _NO_MEDIA
-        packet = rtp.dissect(datagram)
+            tracker.feed(datagram)
+        packet = rtp.dissect(datagram) if self.known else None
         if packet is None:
             return _NO_MEDIA
+        return Found((self._message(packet),), len(datagram))
+
+    def carried(self, segment: bytes) -> Found:
+        """Take a TCP segment of what is known to be media: a report, or else media."""
+        frame = rtp.unframe(segment)
+        packet = rtp.dissect(frame) if isinstance(frame, bytes) else None
+        return Found((self._message(packet),), len(segment))
+
+    def _message(self, packet: rtp.Packet | rtp.Report | None) -> Message:
         control = isinstance(packet, rtp.Report)
-        trigger = {"rtcp": packet.type} if isinstance(packet, rtp.Report) else {
-            "rtp": packet.payload_type
-        }  # fmt: skip
+        trigger: dict[str, int | None] = {"rtp": None}
+        if packet is not None:
+            trigger = (
+                {"rtcp": packet.type}
+                if isinstance(packet, rtp.Report)
+                else {"rtp": packet.payload_type}
+            )
         message = Message(App.RTP, None, trigger=trigger, seen=control, repeated=self._said)
         self._said = True
-        return Found((message,), len(datagram))
+        return message
 
 
 class FirstFollower:
@@ -199,12 +216,45 @@ class FirstFollower:
         return Found((Message(App.FIRST, None, trigger=trigger, seen=seen),), len(datagram))
 
 
+class SignatureFollower:
+    """Looks at a flow's first payloads, of either end, for bytes of applications."""
+
+    __slots__ = ("_before", "_last", "_left")
+
+    def __init__(self, reading: Reading) -> None:
+        self._left = reading.payloads
+        self._before = {True: 0, False: 0}
+        self._last = {True: b"", False: b""}
+
+    @property
+    def finished(self) -> bool:
+        return self._left == 0
+
+    def feed(self, datagram: bytes, from_client: bool, tcp: bool = False) -> Outcome:
+        """Take a payload of either end; in TCP, one that comes again is not the next one."""
+        again = tcp and datagram == self._last[from_client]
+        before = self._before[from_client] - again
+        if not again:
+            self._left -= 1
+            self._before[from_client] += 1
+            self._last[from_client] = datagram
+        seen = signature.shown(signature.Payload(datagram, from_client, before), tcp=tcp)
+        if not seen:
+            return _UNSIGNED
+        message = Message(App.SIGNATURE, None, trigger={"signature": list(seen)}, seen=seen)
+        return Found((message,), len(datagram))
+
+
+#: What looks at payloads one by one, in streams too, and leaves them to other protocols as well.
+PEEKING: Final = (App.FIRST, App.SIGNATURE)
+
 #: How followers are made; each is told whether SDP announced the flow.
 FOLLOWERS: Final[Mapping[App, Callable[[Reading, bool], Follower]]] = {
     App.QUIC: lambda reading, _: QuicFollower(reading),
     App.DTLS: lambda reading, _: DtlsFollower(reading),
     App.RTP: MediaFollower,
     App.FIRST: lambda reading, _: FirstFollower(reading),
+    App.SIGNATURE: lambda reading, _: SignatureFollower(reading),
 }
 
 

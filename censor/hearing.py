@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final
 
 from censor.act import Act, Burden, Drop, SynAck, Unreachable
 from censor.case import Case
 from censor.decision import Verdict
-from censor.dissect.outcome import Incomplete
+from censor.dissect import rtp, stun
+from censor.dissect.outcome import Foreign, Incomplete
 from censor.events import Event
-from censor.follower import FOLLOWERS, glance
+from censor.follower import FOLLOWERS, PEEKING, Follower, MediaFollower, glance
 from censor.packet import Packet
 from censor.reading import Found, Outcome, read
 from censor.response import opens
@@ -26,7 +28,12 @@ _SPACE: Final = 1 << 32
 _HALF: Final = 1 << 31
 
 #: Protocols of TCP whose answers are read too.
-_ANSWERING: Final = frozenset((App.SIP, App.STUN))
+_ANSWERING: Final = frozenset((App.SIP, App.STUN, App.RTP))
+
+_EVERY: Final = frozenset(App)
+
+#: What is asked about a relay's datagram itself; the rest is asked about what it carries.
+_OUTER: Final = frozenset((*PEEKING, App.STUN))
 
 Rules = tuple[Rule, ...]
 
@@ -150,11 +157,33 @@ class Hearing:
     # --- messages ------------------------------------------------------------------------
 
     def _read_datagram(self) -> None:
-        case = self._case
         payload = self._packet.payload
+        inner = self._relayed(payload)
+        if inner is None:
+            if not self._ask(payload, _EVERY):
+                self._miss()
+            return
+        self._ask(payload, _OUTER)
+        if not self._sentence.acted:
+            self._ask(inner, _EVERY - _OUTER)
+
+    def _relayed(self, payload: bytes) -> bytes | None:
+        """Return what a relay carries in a datagram, if the box looks into that."""
+        reading = self._court.policy.readings[App.STUN]
+        if not reading.habit:
+            return None
+        if reading.ports is not None and self._case.ends.server_port not in reading.ports:
+            return None
+        return stun.relayed(payload)
+
+    def _ask(self, payload: bytes, apps: Set[App]) -> bool:
+        """Ask some protocols about a datagram, until one says that it is its own; say whether."""
+        case = self._case
         for app, rules in tuple(case.topics.items()):
+            if app not in apps:
+                continue
             if app in FOLLOWERS:
-                found = self._follow(app, rules)
+                found = self._follow(app, rules, payload)
             else:
                 reading = self._court.policy.readings[app]
                 found = read(app, payload, reading, stream=False, whole=False)
@@ -162,12 +191,25 @@ class Hearing:
                     case.misses = 0
                     self._learn(app, payload)
                     self._take(found, rules)
-            if isinstance(found, Found) and (app is not App.FIRST or self._sentence.acted):
-                return
-        self._miss()
+            if isinstance(found, Found) and (app not in PEEKING or self._sentence.acted):
+                return True
+        return False
 
-    def _follow(self, app: App, rules: Rules) -> Outcome:
+    def _follow(self, app: App, rules: Rules, payload: bytes) -> Outcome:
         """Show a payload to what reads several together; let that go once it has read enough."""
+        case, follower = self._case, self._follower(app)
+        tcp = self._packet.protocol == _TCP
+        found = follower.feed(payload, self._sentence.from_client, tcp)
+        if isinstance(found, Found):
+            self._take(found, rules)
+        if follower.finished and (app in PEEKING or not self._sentence.acted):
+            case.topics.pop(app, None)
+            if case.followers is not None:
+                case.followers.pop(app, None)
+        return found
+
+    def _follower(self, app: App) -> Follower:
+        """Return the flow's follower of a protocol, made if there is none."""
         case = self._case
         if case.followers is None:
             case.followers = {}
@@ -175,14 +217,19 @@ class Hearing:
         if follower is None:
             reading = self._court.policy.readings[app]
             follower = case.followers[app] = FOLLOWERS[app](reading, case.announced)
-        tcp = self._packet.protocol == _TCP
-        found = follower.feed(self._packet.payload, self._sentence.from_client, tcp)
-        if isinstance(found, Found):
-            self._take(found, rules)
-        if follower.finished and (app is App.FIRST or not self._sentence.acted):
-            case.topics.pop(app, None)
-            del case.followers[app]
-        return found
+        return follower
+
+    def _frame(self, data: bytes) -> Outcome:
+        """Show a frame of a stream to what follows media; Source: RFC 4571."""
+        frame = rtp.unframe(data)
+        if not isinstance(frame, bytes):
+            return frame
+        follower = self._follower(App.RTP)
+        found = follower.feed(frame, self._sentence.from_client, True)
+        if follower.finished:
+            return Foreign("no media after all")
+        messages = found.messages if isinstance(found, Found) else ()
+        return Found(messages, rtp.FRAME + len(frame))
 
     def _learn(self, app: App, data: bytes) -> None:
         """Follow calls, if the policy has a use for it."""
@@ -205,7 +252,7 @@ class Hearing:
         """
         self._case.misses += 1
         if self._case.misses >= self._court.policy.limits.give_up:
-            self._keep_only(*FOLLOWERS)
+            self._keep_only(*(PEEKING if self._packet.protocol == _TCP else FOLLOWERS))
 
     def _keep_only(self, *apps: App) -> None:
         topics = self._case.topics
@@ -220,9 +267,15 @@ class Hearing:
         if not self._may_read():
             case.topics = {}
             return
-        if from_client and App.FIRST in case.topics:
-            self._follow(App.FIRST, case.topics[App.FIRST])
+        for app in PEEKING:
+            if app in case.topics:
+                self._follow(app, case.topics[app], packet.payload)
             if self._sentence.acted:
+                return
+        if case.spoken is App.RTP and App.RTP in case.topics:
+            follower = self._follower(App.RTP)
+            if isinstance(follower, MediaFollower) and follower.known:
+                self._take(follower.carried(packet.payload), case.topics[App.RTP])
                 return
         if not (from_client or tcp.both or case.spoken in _ANSWERING):
             if case.flow.client_stream is None:
@@ -233,7 +286,7 @@ class Hearing:
         )
         if not stream.feed(packet.seq, packet.payload, syn=packet.flags & _SYN != 0):
             if stream.overflowed and from_client:
-                self._keep_only(App.FIRST)
+                self._keep_only(*PEEKING)
             return
         if not tcp.reassemble:
             if not self._read_message(bytes(stream.data), whole=False):
@@ -247,7 +300,7 @@ class Hearing:
                 break
             case.read[from_client] = start + length
         if stream.overflowed and from_client:
-            self._keep_only(App.FIRST)
+            self._keep_only(*PEEKING)
 
     def _may_read(self) -> bool:
         """Say whether the box saw enough of the handshake to follow this connection."""
@@ -267,14 +320,17 @@ class Hearing:
         """
         case, needs = self._case, []
         for app, rules in tuple(case.topics.items()):
-            if app is App.FIRST:
+            if app in PEEKING:
                 continue
             reading, later = self._court.policy.readings[app], case.spoken is app
-            found = read(app, data, reading, stream=True, whole=whole, later=later)
+            if app is App.RTP:
+                found = self._frame(data)
+            else:
+                found = read(app, data, reading, stream=True, whole=whole, later=later)
             if isinstance(found, Found):
                 case.spoken = app
                 self._learn(app, data[: found.length])
-                self._keep_only(App.FIRST, *(() if found.last else (app,)))
+                self._keep_only(*PEEKING, *(() if found.last else (app,)))
                 self._take(found, rules)
                 return found.length
             if isinstance(found, Incomplete):

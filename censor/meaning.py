@@ -36,6 +36,7 @@ _LISTED: Final[Mapping[str, Mapping[Any, Any] | None]] = {
     "stun.method": METHODS,
     "stun.application": None,
     "first.like": None,
+    "signature": None,
 }
 _TEXTS: Final = ("http.path", "http.query", "http.keyword", "sip.uri", "sip.user_agent")
 _PLAIN: Final = (
@@ -254,6 +255,11 @@ def readings(document: PolicyDocument) -> Mapping[App, Reading]:
                 tls_minor=first.tls_minor,
             ),
         ),
+        App.SIGNATURE: Reading(
+            port_set(document.signature.ports),
+            over(["tcp", "udp"]),
+            payloads=document.signature.payloads,
+        ),
         App.DNS: Reading(port_set(dns.ports), over(dns.over), questions=dns.several_questions),
         App.HTTP: Reading(
             port_set(http.ports),
@@ -277,10 +283,10 @@ def readings(document: PolicyDocument) -> Mapping[App, Reading]:
             ),
         ),
         App.DTLS: Reading(port_set(document.dtls.ports), over(["udp"])),
-        App.STUN: Reading(port_set(stun.ports), over(stun.over)),
+        App.STUN: Reading(port_set(stun.ports), over(stun.over), habit=stun.relayed),
         App.RTP: Reading(
             port_set(media.ports),
-            over(["udp"]),
+            over(media.over),
             announced="sdp" in media.by,
             habit=rtp.Habit(
                 media.need,

@@ -122,6 +122,7 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "stun": clause.StunBehaviour,
     "rtp": clause.RtpBehaviour,
     "first": clause.FirstBehaviour,
+    "signature": clause.SignatureBehaviour,
     "limits": doc.LimitsDocument,
     "clock": doc.Clock,
     "chance": doc.Chance,

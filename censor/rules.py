@@ -39,6 +39,7 @@ class App(StrEnum):
     STUN = "stun"
     RTP = "rtp"
     FIRST = "first"
+    SIGNATURE = "signature"
 
 
 #: What a rule asks that has a method without a status: a request.

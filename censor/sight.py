@@ -101,6 +101,7 @@ SIGHTS: Final[Mapping[str, Callable[[Any, str | None], Any]]] = {
     "stun.application": _application,
     "rtp": lambda control, _: not control,
     "rtcp": lambda control, _: control,
+    "signature": lambda seen, _: seen,
     "first.like": lambda seen, _: seen.alike,
     "first.fully_encrypted": lambda seen, _: seen.exemption is None,
 }

@@ -7,10 +7,15 @@ from enum import Enum
 from struct import Struct
 from typing import Final
 
+from censor.dissect import stun
 from censor.dissect.datagram import Family, classify
+from censor.dissect.outcome import Foreign, Incomplete
 
 RTP_HEADER: Final = 12
 RTCP_HEADER: Final = 8
+
+#: What stands before each packet in a stream, in bytes.
+FRAME: Final = 2
 
 #: Payload types with a fixed meaning, and those a call negotiates.
 #: Source: fact dpi-rtp (nDPI, rtp.c at 3b1286ab0, 2024); RFC 3551 section 6
@@ -109,6 +114,43 @@ def _read_report(datagram: bytes) -> Report | None:
         return None
     ssrc = int.from_bytes(datagram[4:8], "big")
     return Report(types[0], datagram[0] & 31, ssrc, tuple(types), place == size)
+
+
+def unframe(stream: bytes) -> bytes | Incomplete | Foreign:
+    """Return the first packet of a stream that carries RTP, or what may share its flow.
+
+    Limits: a frame must hold RTP, RTCP, STUN, ZRTP or DTLS; an empty one is foreign.
+    Source: RFC 4571 section 2 (a length of 16 bits before each packet), RFC 6544 section 3.
+    """
+    size = len(stream)
+    if size < FRAME:
+        return Incomplete(FRAME + 1 - size)
+    length = int.from_bytes(stream[:FRAME], "big")
+    frame = stream[FRAME : FRAME + length]
+    if length == 0 or not _framed(frame[:4], length):
+        return Foreign("no frame that media's flows have")
+    if len(frame) < length:
+        return Incomplete(length - len(frame))
+    if classify(frame) is Family.RTP and dissect(frame) is None:
+        return Foreign("a frame that holds neither RTP nor RTCP")
+    return frame
+
+
+def _framed(start: bytes, length: int) -> bool:
+    """Say whether the first bytes of a frame, up to four, may be those of one in media's flows."""
+    if not start:
+        return True
+    match classify(start):
+        case Family.RTP:
+            kind = start[1] if len(start) > 1 else 0
+            return kind & 0x7F in PAYLOAD_TYPES or kind in REPORTS
+        case Family.STUN:
+            body = int.from_bytes(start[2:4], "big")
+            return len(start) < 4 or stun.HEADER + body == length
+        case Family.DTLS:
+            return len(start) < 2 or start[1] == 0xFE
+        case family:
+            return family is Family.ZRTP
 
 
 class Verdict(Enum):

@@ -214,6 +214,19 @@ def dissect(
     return _read_message(payload[:length], cookie)
 
 
+def relayed(datagram: bytes) -> bytes | None:
+    """Return what a relay's datagram carries: ChannelData, or a Send or Data indication's DATA.
+
+    Source: RFC 8656 sections 11 and 12; fact dpi-sip, whose box reads ChannelData.
+    """
+    seen = dissect(datagram)
+    if isinstance(seen, ChannelData):
+        return seen.data
+    if isinstance(seen, Message) and seen.method in (Method.SEND, Method.DATA):
+        return seen.value(Attribute.DATA)
+    return None
+
+
 def _read_channel(payload: bytes, tcp: bool) -> ChannelData | Incomplete | NotStun:
     """Read a ChannelData frame; only a stream's must be padded (RFC 8656 section 12.5)."""
     size = len(payload)

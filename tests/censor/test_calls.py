@@ -134,3 +134,144 @@ def test_a_cancel_lets_it_ring_for_a_while(Talk: Any) -> None:
     talk = Talk(policy({"sip.method": ["INVITE"]}, {"inject": "sip-cancel", "after": 5}))
     (sent,) = talk.udp(TO_PC, port=5060, sport=5060).injections
     assert (sent.after, b"CANCEL sip:bob@x.example" in sent.data) == (5.0, True)
+
+
+# --- applications by their bytes --------------------------------------------------------------
+
+
+def test_skype_s_login_of_2005_is_stopped_by_its_server_s_answer(Talk: Any, hello: Any) -> None:
+    """Source: fact dpi-skype-login-sig."""
+    talk = Talk(policy({"signature": ["skype-login"], "server.port": [80, 443, 33033]}))
+    tcp = talk.connection(port=33033)
+    assert tcp.say(bytes.fromhex("1703010000"), back=True).verdict is DROP
+    tcp.ack -= 5
+    assert tcp.say(bytes.fromhex("1703010000"), back=True).verdict is DROP  # sent again
+    real = talk.connection(port=443, sport=50001)
+    real.say(hello("www.example.org"))
+    assert real.say(b"\x16\x03\x03\0\x04abcd", back=True).verdict is ACCEPT
+    assert real.say(bytes.fromhex("1703010020") + bytes(32), back=True).verdict is ACCEPT
+    assert talk.events()[0].trigger == {"signature": ["skype-login"]}
+
+
+def test_naive_skype_rule_looks_at_four_datagrams(Talk: Any) -> None:
+    """Source: fact dpi-skype-udp-som."""
+    when = {"signature": ["skype-udp"], "not": {"server.port": [80, 1119]}}
+    probe = b"\x12\x34\x02" + bytes(13)
+    talk = Talk(policy(when, {"drop": "flow"}))
+    assert talk.udp(probe, port=33033, back=False).verdict is DROP
+    assert talk.udp(b"anything", port=33033, back=True).verdict is DROP
+    assert talk.udp(probe, port=1119, sport=40001).verdict is ACCEPT
+    for n in range(4):
+        settled = talk.udp(b"other %d" % n, port=33033, sport=40002, back=n % 2 == 1).settled
+        assert settled is (n == 3)
+    assert talk.udp(probe, port=33033, sport=40002).verdict is ACCEPT
+
+
+def test_calls_dead_while_chat_lives(Talk: Any) -> None:
+    """Source: fact dpi-whatsapp."""
+    chat = bytes.fromhex("4544000100000408")
+    calls = Talk(policy({"stun.application": ["whatsapp"]}, {"drop": "flow"}))
+    assert calls.connection(port=443).say(chat).verdict is ACCEPT
+    chats = Talk(policy({"signature": ["whatsapp-chat"]}, {"inject": "reset"}))
+    assert [p.flags & 4 for p in (chats.connection(port=443).say(chat), chats.forged())[1]] == [
+        4,
+        4,
+    ]
+
+
+# --- what a relay carries ---------------------------------------------------------------------
+
+
+def rtp(number: int) -> bytes:
+    return (
+        b"\x80\0" + number.to_bytes(2, "big") + (160 * number).to_bytes(4, "big") + b"\0\0\0\7"
+        + bytes(160)
+    )  # fmt: skip
+
+
+def channel(data: bytes) -> bytes:
+    return b"\x40\x01" + len(data).to_bytes(2, "big") + data
+
+
+def indication(data: bytes, kind: int) -> bytes:
+    body = b"\0\x13" + len(data).to_bytes(2, "big") + data + bytes(-len(data) % 4)
+    head = kind.to_bytes(2, "big") + len(body).to_bytes(2, "big")
+    return head + b"\x21\x12\xa4\x42" + bytes(12) + body
+
+
+@pytest.mark.parametrize("wrap", [channel, lambda data: indication(data, 0x0016)])
+def test_media_through_a_relay(Talk: Any, wrap: Any) -> None:
+    """Source: RFC 7983, RFC 8656; fact dpi-sip (ChannelData is looked into)."""
+    for looks, expected in ((True, [ACCEPT, ACCEPT, DROP, DROP]), (False, [ACCEPT] * 4)):
+        talk = Talk(policy({"rtp": True}, stun={"relayed": looks}))
+        found = [talk.udp(wrap(rtp(n)), port=3478).verdict for n in range(4)]
+        assert found == expected
+
+
+def test_sip_in_a_channel_and_the_relay_itself(Talk: Any) -> None:
+    """Source: fact dpi-sip."""
+    rules = [
+        {"id": "sip", "when": {"sip.method": ["INVITE"]}, "then": {"drop": "packet"}},
+        {"id": "turn", "when": {"stun.turn": True}, "then": {"drop": "packet"}, "chance": 1e-9},
+    ]
+    talk = Talk({"position": "in-path", "stun": {"relayed": True}, "rules": rules})
+    assert talk.udp(channel(TO_PC), port=3478).verdict is DROP
+    assert [(one.event, one.rule) for one in talk.events()] == [
+        ("matched", "turn"), ("matched", "sip"), ("dropped", "sip"),
+    ]  # fmt: skip
+    assert talk.udp(channel(ACKED), port=3478).verdict is ACCEPT
+    elsewhere = {"relayed": True, "ports": [3478]}
+    talk = Talk({"position": "in-path", "stun": elsewhere, "rules": rules[:1]})
+    assert talk.udp(channel(TO_PC), port=3479).verdict is ACCEPT
+
+
+# --- media in streams -------------------------------------------------------------------------
+
+
+def frame(data: bytes) -> bytes:
+    return len(data).to_bytes(2, "big") + data
+
+
+OVER_TCP: dict[str, Any] = {"rtp": {"over": ["udp", "tcp"]}}
+
+
+def test_media_over_tcp(Talk: Any) -> None:
+    """Source: fact dpi-rtp (RFC 4571 framed TCP)."""
+    talk = Talk(policy({"rtp": True}, {"drop": "flow"}, **OVER_TCP))
+    tcp = talk.connection(port=5004)
+    assert tcp.say(frame(rtp(1)) + frame(rtp(2))[:9]).verdict is ACCEPT
+    assert tcp.say(frame(rtp(2))[9:]).verdict is ACCEPT
+    assert tcp.say(frame(rtp(3))).verdict is DROP
+    assert talk.events()[0].trigger == {"rtp": 0}
+
+
+def test_media_over_tcp_that_the_server_sends(Talk: Any) -> None:
+    talk = Talk(policy({"rtp": True}, {"police": "12 kbit/s", "burst": "1 kB"}, **OVER_TCP))
+    tcp = talk.connection(port=5004)
+    tcp.say(frame(b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12)))  # a check of ICE comes first: RFC 6544
+    verdicts = [tcp.say(frame(rtp(n)), back=True).verdict for n in range(200)]
+    assert verdicts[:2] == [ACCEPT, ACCEPT]
+    assert verdicts.count(DROP) > 150  # beyond what a stream is kept of, too
+
+
+def test_reports_over_tcp(Talk: Any) -> None:
+    talk = Talk(policy({"rtcp": True}, **OVER_TCP))
+    tcp = talk.connection(port=5004)
+    for n in range(3):
+        tcp.say(frame(rtp(n)))
+    assert tcp.say(frame(rtp(3))).verdict is ACCEPT
+    assert tcp.say(frame(b"\x80\xc9\0\1\0\0\0\7")).verdict is DROP
+
+
+@pytest.mark.parametrize(
+    "data", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\0\1\0\1", b"\0\0", b"\0\x0c\x80\x50" * 9]
+)
+def test_other_streams_are_settled_soon(Talk: Any, data: bytes) -> None:
+    talk = Talk(policy({"rtp": True}, **OVER_TCP))
+    tcp = talk.connection(port=5004)
+    for _ in range(100):
+        if tcp.say(data).settled:
+            break
+    assert talk.log[-1][2].settled
+    assert talk.words() == []
+    assert not Talk(policy({"rtp": True})).connection(port=5004).say(data).injections

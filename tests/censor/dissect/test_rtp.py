@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from scapy.contrib.rtcp import RTCP
 from scapy.layers.rtp import RTP, RTPExtension
 
+from censor.dissect import rtp
+from censor.dissect.outcome import Foreign, Incomplete
 from censor.dissect.rtp import (
     PAYLOAD_TYPES,
     REPORTS,
@@ -250,3 +252,25 @@ def test_every_prefix_is_answered() -> None:
         for size in range(len(whole) + 1):
             for junk in (b"", b"\0", b"\xff" * 40, whole):
                 dissect(whole[:size] + junk)
+
+
+def test_frames_of_a_stream() -> None:
+    """Source: RFC 4571, RFC 6544; whole, byte by byte, and cut."""
+    media = b"\x80\0\0\1\0\0\0\xa0\0\0\0\7" + bytes(20)
+    check = b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12)
+    for packet in (media, check, b"\x80\xc9\0\1\0\0\0\7", b"\x16\xfe\xfd" + bytes(30)):
+        framed = len(packet).to_bytes(2, "big") + packet
+        assert rtp.unframe(framed + b"more") == packet
+        for cut in range(len(framed)):
+            found = rtp.unframe(framed[:cut])
+            assert isinstance(found, Incomplete)
+            assert 0 < found.need <= len(framed) - cut
+    for junk in (
+        b"\0\0",
+        b"GET /",
+        b"\0\x20\0\1\0\0",
+        b"\0\4\x80\x50",
+        b"\0\4\x80\0\0\1",
+        b"\0\1\xff",
+    ):
+        assert isinstance(rtp.unframe(junk), Foreign)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scapy.contrib.stun import STUN, STUNUsername, STUNXorMappedAddress
 
+from censor.dissect import stun
 from censor.dissect.outcome import Incomplete
 from censor.dissect.stun import (
     ATTRIBUTE_LIMIT,
@@ -305,3 +306,15 @@ def test_arbitrary_attributes_are_answered(kind: int, data: bytes) -> None:
         found.text(each)
     assert found.application in (None, "whatsapp", "teams")
     assert isinstance(found.kind, Kind)
+
+
+def test_what_a_relay_carries() -> None:
+    """Source: RFC 8656 sections 11 and 12."""
+    head = b"\x21\x12\xa4\x42" + bytes(12)
+    body = b"\0\x13\0\3abc\0"
+    assert stun.relayed(b"\x40\1\0\3abc") == b"abc"
+    assert stun.relayed(b"\0\x16\0\x08" + head + body) == b"abc"
+    assert stun.relayed(b"\0\x17\0\x08" + head + body) == b"abc"
+    assert stun.relayed(b"\0\x01\0\x08" + head + body) is None
+    assert stun.relayed(b"\0\x16\0\0" + head) is None
+    assert stun.relayed(b"") is None
