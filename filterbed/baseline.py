@@ -199,6 +199,23 @@ def _hangs_up(case: _Case) -> Problems:
     return _both_ways(call)
 
 
+def _strained(least: float) -> Callable[[_Case], Problems]:
+    """Make the check that media came both ways, this share of it at least, though not all."""
+
+    def check(case: _Case) -> Problems:
+        if problems := _up(case):
+            return problems
+        ways = case.measurement["sip"]["call"]["media"]
+        said = ", ".join(f"{way['received']} of {way['sent']} {n}" for n, way in ways.items())
+        if any(
+            not way["received"] or way["received"] < least * way["sent"] for way in ways.values()
+        ):
+            return [f"rtp: {said}; expected some both ways, at least {least:.0%}"]
+        return []
+
+    return check
+
+
 def _no_answer(case: _Case) -> Problems:
     """The callee rings and does not answer."""
     problems = _resolved(case) + _part(case, "register", "ok", 200)
@@ -236,6 +253,20 @@ def _reset(case: _Case) -> Problems:
     problems = _resolved(case) + _rows(case, "tcp", "ok")
     last = "http" if case.measurement["http"] or not case.secure else "tls"
     return problems + _rows(case, last, "reset")
+
+
+def _unfinished(outcome: str, after: str) -> Callable[[_Case], Problems]:
+    """Make the check that a request was taken, and its answer came this far and no further."""
+
+    def check(case: _Case) -> Problems:
+        problems = _reached(case) + _rows(case, "http", outcome)
+        return problems + [
+            f"http {row['address']}: {outcome} after {row['after']}, expected after {after}"
+            for row in case.measurement["http"]
+            if row["after"] != after
+        ]
+
+    return check
 
 
 def _answered_with(case: _Case) -> Problems:
@@ -279,6 +310,10 @@ _WORDS: Final[Mapping[str, Callable[[_Case], Problems]]] = {
     "refused": _nobody("refused"),
     "silent": _nobody("timeout"),
     "reset": _reset,
+    "lossy": _strained(0.7),
+    "congested": _strained(0.0),
+    "stalls": _unfinished("timeout", "request"),
+    "truncates": _unfinished("fin", "answer"),
     "status": _answered_with,
     "redirect": _redirected,
     "no-answer": _no_answer,

@@ -1,7 +1,8 @@
 """Say what a target answers when nobody interferes, and which label that earns.
 
 The words are those of a scenario's `baseline`: answers, dead-name, refused, reset, silent,
-expired, self-signed, wrong-name, no-answer, hangs-up, one-way, `status: N`, `redirect: HOST`.
+expired, self-signed, wrong-name, no-answer, hangs-up, one-way, lossy, congested, stalls, truncates,
+`status: N`, `redirect: HOST`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from scenarios import schema
 from scenarios.ground import Ground
 from scenarios.model import Label
+from scenarios.strain import strain
 from topologies.service import Conduct, Service, Sip, Web
 
 AnyTarget = (
@@ -28,7 +30,7 @@ _PORTS = {Web: {"tcp": {80, 443}, "udp": set()}, Sip: {"tcp": {5060}, "udp": {50
 _BROKEN = frozenset(
     {
         *("dead-name", "refused", "reset", "silent", "expired", "self-signed", "wrong-name"),
-        *("no-answer", "one-way"),
+        *("no-answer", "one-way", "stalls", "truncates", "congested"),
     }
 )
 #: What a call meets, by how the callee behaves.
@@ -71,7 +73,7 @@ def answer(target: AnyTarget, host: str, ground: Ground) -> str:
             return "answers"
         case schema.SipTarget():
             sips = [s for s in serving if isinstance(s, Sip)]
-            return _phone(target, sips[0]) if sips else "refused"
+            return _phone(target, sips[0], host, ground) if sips else "refused"
         case _:
             return _port(serving, target.kind, target.port)
 
@@ -87,7 +89,7 @@ def clients(host: str, ground: Ground) -> tuple[str, ...]:
 
 
 def _web(web: Web, secure: bool, name: str, client: Iterable[str]) -> str:
-    if web.manner != "answers":
+    if web.manner in ("refused", "silent", "reset"):
         return web.manner
     if secure and web.certificate != "valid":
         return web.certificate
@@ -98,17 +100,21 @@ def _web(web: Web, secure: bool, name: str, client: Iterable[str]) -> str:
         if any(_within(address, rule.prefixes) for address in client):
             status, location = rule.status, rule.location
             break
+    else:
+        if web.manner in ("stalls", "truncates"):
+            return web.manner
     if location is not None:
         return f"redirect: {urlsplit(location).hostname}"
     return "answers" if status == 200 else f"status: {status}"
 
 
-def _phone(target: schema.SipTarget, sip: Sip) -> str:
+def _phone(target: schema.SipTarget, sip: Sip, host: str, ground: Ground) -> str:
     if sip.manner != "answers" or not isinstance(target, schema.CallTarget):
         return sip.manner
     if (target.user or next(iter(dict(sip.users)))) in sip.unpaid:
         return "status: 403"
-    return _CONDUCTS[sip.conduct(target.callee)]
+    met = _CONDUCTS[sip.conduct(target.callee)]
+    return met if met != "answers" else strain(ground.plan, host, sip.node)
 
 
 def _within(address: str, prefixes: Iterable[str]) -> bool:
@@ -120,7 +126,7 @@ def _port(serving: list[Service], transport: str, port: int) -> str:
     """Return what a bare connection or datagram meets; a server's own RST comes only later."""
     for service in serving:
         if port in _PORTS[type(service)][transport]:
-            return "answers" if service.manner == "reset" else service.manner
+            return service.manner if service.manner in ("refused", "silent") else "answers"
     return "refused"
 
 

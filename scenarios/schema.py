@@ -28,6 +28,7 @@ from scenarios.value import (
     ScenarioName,
     WebUrl,
 )
+from topologies.service import WebManner
 
 
 class Closed(BaseModel):
@@ -154,7 +155,7 @@ class Web(Served):
     """A web site: HTTP on port 80, HTTPS on 443, the same page on both."""
 
     kind: Literal["web"]
-    manner: Literal["answers", "refused", "reset", "silent"] = "answers"
+    manner: WebManner = "answers"
     status: Annotated[int, Field(ge=200, le=599)] = 200
     location: WebUrl | None = None
     certificate: Literal["valid", "expired", "self-signed", "wrong-name"] = "valid"

@@ -11,6 +11,9 @@ from typing import Literal
 #: How a service answers a new TCP connection. `reset` is the server's own RST once it has read the
 #: request; `refused` and `silent` are a closed and a filtered port.
 Manner = Literal["answers", "refused", "reset", "silent"]
+#: What a web server may also do with a request it has read: send the page slowly (in about a
+#: second), begin no answer at all, or end in the middle of the page.
+WebManner = Literal["answers", "refused", "reset", "silent", "slow", "stalls", "truncates"]
 Certificate = Literal["valid", "expired", "self-signed", "wrong-name"]
 
 #: How somebody who is called behaves. `wrong-codec` refuses the audio offered (488), `one-way`
@@ -38,7 +41,7 @@ class Web:
     node: str
     names: tuple[str, ...]
     addresses: tuple[str, ...]
-    manner: Manner = "answers"
+    manner: WebManner = "answers"
     status: int = 200
     location: str | None = None
     certificate: Certificate = "valid"

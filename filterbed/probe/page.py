@@ -27,6 +27,8 @@ def page(local: Part, control: Part, proof: Part) -> Verdict | None:
     if not local["http"]:
         return None
     here, there = local["http"][0], (control["http"] or [None])[0]
+    if there and here["outcome"] == there["outcome"] != "ok" and here["status"] == there["status"]:
+        return down(f"HTTP: {here['outcome']} here and at the control")
     if here["status"] is None or _half(here, there):
         return _failed(here, there, proof, "tls" if local["tls"] else "http")
     if there is None or there["status"] is None:

@@ -184,6 +184,11 @@ UNHEARD = {"received": 0, "lost": 50}
         ("hangs-up", ways({**HUNG_UP, "account": None}), "the callee says it sent"),
         ("hangs-up", ways(HUNG_UP, to_callee={"lost": 2}), "expected all"),
         ("one-way", ways(TOLD, from_callee=UNSAID), None),
+        ("lossy", ways(TOLD), None),
+        ("lossy", ways(TOLD, to_callee={"received": 40, "lost": 10}), None),
+        ("lossy", ways(TOLD, to_callee={"received": 30, "lost": 20}), "at least 70%"),
+        ("congested", ways(TOLD, to_callee={"received": 10, "lost": 40}), None),
+        ("congested", ways(TOLD, to_callee=UNHEARD), "expected some both ways"),
         ("one-way", ways(TOLD, to_callee=UNHEARD), None),
         ("one-way", ways(TOLD), "expected media one way"),
         ("one-way", ways(TOLD, to_callee=UNHEARD, from_callee=UNSAID), "expected media one way"),
@@ -198,3 +203,23 @@ def test_calls_both_ways(word: str, sip_part: dict[str, Any], problem: str | Non
     found = check(word, "call", sip=sip_part)
     assert (problem is None) == (found == [])
     assert not problem or problem in found[0]
+
+
+STALLED = {**HTTP, "outcome": "timeout", "status": None, "after": "request"}
+TORN = {**HTTP, "outcome": "fin", "after": "answer"}
+
+
+@pytest.mark.parametrize(
+    ("word", "row", "text"),
+    [
+        ("stalls", STALLED, None),
+        ("truncates", TORN, None),
+        ("stalls", TORN, "expected timeout"),
+        ("truncates", STALLED, "expected fin"),
+        ("truncates", {**HTTP, "after": "answer"}, "expected fin"),
+        ("stalls", {**STALLED, "after": "connect"}, "expected after request"),
+    ],
+)
+def test_servers_that_do_not_finish(word: str, row: dict[str, Any], text: str | None) -> None:
+    said = check(word, "web", http=[row])
+    assert said == [] if text is None else text in " ".join(said)

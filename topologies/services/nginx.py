@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from topologies.service import Geo, Web
+from topologies.service import Geo, Web, WebManner
 from topologies.services.certificate import Authority
 from topologies.services.program import Program, Ready, binary
 
 #: nginx refuses a configuration word above 4 KiB, and a page is one.
 PAGE_LIMIT = 3000
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+#: How a server behaves behind the one that listens: bytes a second that it sends, and seconds after
+#: which the one in front gives it up. What is slow takes a second, for nginx counts in seconds.
+BEHIND: Mapping[WebManner, tuple[int, str]] = {
+    "slow": (1500, "60s"),
+    "stalls": (1, "60s"),
+    "truncates": (400, "300ms"),
+}
 #: Words a page is filled with, so that two pages never have the same length or text.
 FILL = (
     "the",
@@ -134,10 +141,31 @@ def _server(service: Web, home: Path, first: set[str]) -> str:
     title = service.title or f"{service.id} {service.names[0] if service.names else ''}".strip()
     if service.manner == "reset":
         lines.append("    return 444;")
+    elif service.manner in BEHIND:
+        lines.append(_front(service, home))
     else:
         lines.append(f"    {_answer(service.status, service.location, title, service.id)}")
     inner = "\n".join(lines)
-    return f"  server {{\n{inner}\n  }}"
+    server = f"  server {{\n{inner}\n  }}"
+    return "\n".join([server, *_behind(service, home, title)])
+
+
+def _front(service: Web, home: Path) -> str:
+    patience = BEHIND[service.manner][1]
+    return (
+        f"    location / {{ proxy_pass http://unix:{home}/{service.id}.sock:; "
+        f"proxy_buffering off; proxy_read_timeout {patience}; }}"
+    )
+
+
+def _behind(service: Web, home: Path, title: str) -> Iterable[str]:
+    """Write the server behind one that is slow, stalls or truncates: overloaded, it trickles."""
+    if service.manner in BEHIND:
+        answer = _answer(service.status, service.location, title, service.id)
+        yield (
+            f"  server {{\n    listen unix:{home}/{service.id}.sock;\n"
+            f"    limit_rate {BEHIND[service.manner][0]};\n    {answer}\n  }}"
+        )
 
 
 def _geo_title(geo: Geo) -> str:

@@ -46,6 +46,12 @@ CASES: dict[str, tuple[Any, Any, Any, str, list[str], str | None]] = {
         {"outcome": "reset", "status": None, "after": "connect"}, 200,
         {"other_name": OTHER, "same_name": {"outcome": "reset"}}, "blocked", ["tcp.reset"], NET,
     ),
+    "torn-for-all": (
+        {"outcome": "fin", "status": 200}, {"outcome": "fin", "status": 200}, {}, "down", [], None,
+    ),
+    "torn-here": (
+        {"outcome": "fin", "status": 200}, 200, {}, "blocked", ["http.fin"], NET,
+    ),
     "reset-for-all": ("reset", "reset", {}, "down", [], None),
     "timeout": ("timeout", 200, {}, "blocked", ["http.timeout"], NET),
     "fin": ("fin", 200, {}, "blocked", ["http.fin"], NET),

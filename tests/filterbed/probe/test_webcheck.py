@@ -17,7 +17,7 @@ import pytest
 from filterbed.observation import KEYS
 from filterbed.probe.control import Control
 from filterbed.probe.verdict import Verdict
-from filterbed.probe.webcheck import Outside, line, load, main
+from filterbed.probe.webcheck import Outside, line, load, main, strained
 
 
 @pytest.fixture
@@ -129,6 +129,20 @@ def test_bad_list(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str])
     file.write_text(text)
     assert main([], {"FILTERBED_TARGETS": str(file), "FILTERBED_CONTROL": "127.0.0.1:9"}) == 2
     assert "expected a JSON list" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sent", "lost", "told"), [(100, 0, False), (100, 5, False), (100, 6, True), (0, 0, False)]
+)
+def test_a_control_whose_call_lost_media_speaks_of_the_line(
+    sent: int, lost: int, told: bool
+) -> None:
+    way = {"sent": sent, "received": sent - lost, "lost": lost}
+    whole = {"sent": 100, "received": 100, "lost": 0}
+    call = {"outcome": "ok", "media": {"to_callee": whole, "from_callee": way}}
+    assert strained({"sip": {"register": None, "call": call}}) is told
+    assert not strained({"sip": {"register": None, "call": None}})
+    assert not strained({"error": "it was not there"})
 
 
 def test_list(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from topologies.service import Geo, Web
+from topologies.service import Geo, Web, WebManner
 from topologies.services import nginx
 from topologies.services.certificate import Authority
 
@@ -94,3 +94,13 @@ def test_a_refused_service_is_not_served_and_a_silent_one_not_waited_for() -> No
     assert {path.name for path in program.files} == {
         *("nginx.conf", "mute.pem", "mute.key", "ok.pem", "ok.key"),
     }
+
+
+@pytest.mark.parametrize("manner", ["slow", "stalls", "truncates"])
+def test_a_server_in_trouble_stands_behind_one_that_listens(manner: WebManner) -> None:
+    bad = Web("bad", "s", ("bad.example.net",), ("9.9.9.9",), manner=manner)
+    text = nginx.configuration([bad, Web("ok", "s", ("ok.example.net",), ("9.9.9.9",))], Path("/w"))
+    assert text.count("proxy_pass http://unix:/w/bad.sock:;") == 1
+    (behind,) = re.findall(r"listen unix:/w/bad.sock;(.*?)\n  }", text, re.S)
+    assert f"limit_rate {nginx.BEHIND[manner][0]};" in behind
+    assert "return 200 '" in behind
