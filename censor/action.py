@@ -286,6 +286,7 @@ class RewriteAnswer(Answer):
     """Put a forged answer into the packet of the real one."""
 
     rewrite: Literal["dns-answer"]
+    over_tcp: Literal["nothing", "answer"] = "nothing"
 
 
 AnyBurden = Police | Shape | Delay | Thin | Cut | RewriteReset | RewriteHeader

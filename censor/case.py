@@ -7,18 +7,17 @@ touch this flow? If not, the case is settled.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
 
 from censor import residual
-from censor.act import DnsAnswer, Drop
+from censor.act import Drop
 from censor.announced import Announced
 from censor.burden import Load
 from censor.flow import Flow
 from censor.follower import Follower
-from censor.packet import Packet
-from censor.rules import App, Ends, Message, Policy, Rule
+from censor.inquiry import Pending
+from censor.rules import App, Ends, Policy, Rule
 from censor.tcb import Tcb
 from censor.telephony import Dialogues
 from censor.wire import Protocol
@@ -36,31 +35,6 @@ _NAMES: Final = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6"}
 #: What nearly every case has of what few need; never changed, replaced when it is needed.
 _NONE: Final[dict[Any, Any]] = {}
 _NOBODY: Final[list[Any]] = []
-
-#: Queries of one flow whose answers are awaited, at most.
-PENDING: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A DNS query whose real answer an act waits for; `question` is in lower case."""
-
-    number: bytes
-    question: bytes
-    act: DnsAnswer
-    rule: str
-    asked: Packet
-    message: Message
-
-    def answered_by(self, payload: bytes) -> bool:
-        """Say whether a datagram from the server answers it."""
-        stop = 12 + len(self.question)
-        return (
-            len(payload) >= stop
-            and payload[2] & 0x80 != 0
-            and payload[:2] == self.number
-            and payload[12:stop].lower() == self.question
-        )
 
 
 class Case:

@@ -93,7 +93,7 @@ def _enact(act: doc.AnyAct, setting: Setting) -> acts.Act:
                 drop=_drops(act, setting) and not waits,
             )
         case doc.RewriteAnswer():
-            return replace(_answer(act, setting), moment="instead")
+            return replace(_answer(act, setting), moment="instead", over_tcp=act.over_tcp)
         case doc.BlockPage():
             return acts.BlockPage(
                 response=_response(act),

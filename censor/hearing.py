@@ -60,8 +60,8 @@ class Hearing:
             return sentence
         if case.plain:
             self._hear_plain()
-        if case.pending and not sentence.from_client:
-            sentence.meet_answer()
+        if case.pending and not sentence.from_client and self._packet.protocol == _UDP:
+            sentence.meet_answer(self._packet.payload)
         if case.topics and not sentence.acted and self._packet.payload_length:
             if self._packet.protocol == _TCP:
                 self._read_stream()
@@ -277,7 +277,10 @@ class Hearing:
             if isinstance(follower, MediaFollower) and follower.known:
                 self._take(follower.carried(packet.payload), case.topics[App.RTP])
                 return
-        if not (from_client or tcp.both or case.spoken in _ANSWERING):
+        answering = case.spoken in _ANSWERING or (
+            case.spoken is App.DNS and self._court.policy.awaits_answers
+        )
+        if not (from_client or tcp.both or answering):
             if case.flow.client_stream is None:
                 self._miss()  # the server speaks first: none of our protocols begins so
             return
@@ -330,6 +333,8 @@ class Hearing:
             if isinstance(found, Found):
                 case.spoken = app
                 self._learn(app, data[: found.length])
+                if app is App.DNS and case.pending and not self._sentence.from_client:
+                    self._sentence.meet_answer(data[2 : found.length])
                 self._keep_only(*PEEKING, *(() if found.last else (app,)))
                 self._take(found, rules)
                 return found.length

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from censor.act import Act, SipEnd
+from censor.act import Act, DnsAnswer, SipEnd
 from censor.lexicon import Names, Texts
 from censor.odds import Odds
 from censor.packet import Packet
@@ -328,6 +328,12 @@ class Policy:
     exceptions: tuple[Rule, ...]
     rules: tuple[Rule, ...]
     sees: bool | None = None
+
+    @property
+    def awaits_answers(self) -> bool:
+        """Whether the real answers to DNS queries are waited for, over TCP too."""
+        acts = (act for rule in self.rules for act in rule.then if isinstance(act, DnsAnswer))
+        return any(act.moment != "before" and act.over_tcp != "nothing" for act in acts)
 
     @property
     def ends_calls(self) -> bool:

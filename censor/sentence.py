@@ -27,9 +27,10 @@ from censor.act import (
 from censor.announced import Announced
 from censor.burden import DROP as LOST
 from censor.burden import Buckets, Load, Shelf, heads
-from censor.case import PENDING, Case, Pending
+from censor.case import Case
 from censor.decision import PASS, SETTLED, Decision, Injection, Verdict
 from censor.events import EngineWord, Event
+from censor.inquiry import PENDING, Pending
 from censor.luck import Luck
 from censor.packet import Packet
 from censor.residual import Memories, Memory, key, spell
@@ -210,41 +211,35 @@ class Sentence:
 
     def _answer(self, act: DnsAnswer, rule: str, message: Message | None) -> None:
         """Answer a query, or remember that its real answer is to be met."""
-        if act.moment == "before" or self.packet.protocol == _TCP:
-            if act.moment != "instead":
-                trigger = self._trigger(act.drop, message)
-                self._inject(forge_answer(act, trigger, self._court.luck), rule, act)
-            if act.drop and act.moment == "before":
+        if act.moment == "before":
+            forged = forge_answer(act, self._trigger(act.drop, message), self._court.luck)
+            self._inject(forged, rule, act)
+            if act.drop:
                 self._refuse(rule)
-            return
-        if message is None:
-            return
-        raw = message.raw
-        question = raw[12 : message.question_end].lower()
-        one = Pending(raw[:2], question, act, rule, self.packet, message)
-        if len(self.case.pending) >= PENDING:
-            gone = self.case.pending[0]
-            self.say("evicted", gone.rule, {"what": "query", "limit": PENDING})
-        self.case.pending = [*self.case.pending[1 - PENDING :], one]
+        elif message is not None and (self.packet.protocol != _TCP or act.over_tcp != "nothing"):
+            if len(self.case.pending) >= PENDING:
+                gone = self.case.pending[0]
+                self.say("evicted", gone.rule, {"what": "query", "limit": PENDING})
+            one = Pending.of(act, rule, self.packet, message)
+            self.case.pending = [*self.case.pending[1 - PENDING :], one]
 
-    def meet_answer(self) -> None:
-        """Do what waits for the real answer, if this packet is one."""
-        payload = self.packet.payload
-        met = [one for one in self.case.pending if one.answered_by(payload)]
-        if not met:
-            return
+    def meet_answer(self, answer: bytes) -> None:
+        """Do what waits for a real answer, if that is what this packet completes."""
+        met = [one for one in self.case.pending if one.answered_by(answer)]
         self.case.pending = [one for one in self.case.pending if one not in met]
         for one in met:
             self.case.trigger = one.message.trigger
-            trigger = Trigger(one.asked, not self.from_client, 0, False, one.message)
-            forged = forge_answer(one.act, trigger, self._court.luck)
-            if one.act.moment == "instead":
-                for made in forged:
-                    for packet in made.packets:
-                        start = 28 if packet[0] >> 4 == 4 else 48
-                        self._rewrite(with_payload(self.packet, packet[start:]), one.rule)
-            else:
+            forged = one.forge(self.packet, not self.from_client, self._court.luck)
+            if one.act.moment != "instead":
                 self._inject(forged, one.rule, one.act, at_once=one.act.moment == "with")
+            elif self.packet.protocol != _TCP:
+                for packet in (packet for made in forged for packet in made.packets):
+                    start = 28 if packet[0] >> 4 == 4 else 48
+                    self._rewrite(with_payload(self.packet, packet[start:]), one.rule)
+            elif forged and len(answer) + 2 == self.packet.payload_length:
+                self._inject(forged, one.rule, one.act)
+                self.case.doomed = (_AFTER_PAGE, one.rule)
+                self.drop(one.rule)
 
     # --- burdens -------------------------------------------------------------------------
 
