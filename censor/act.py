@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from censor.takeover import Forgery
+
 
 class Toward(Enum):
     """Which end of the flow an act is aimed at."""
@@ -189,6 +191,13 @@ class SipEnd(Deed):
 
 
 @dataclass(frozen=True, slots=True)
+class Intercept(Deed):
+    """Go on with a TLS connection in its server's place, under a forged certificate."""
+
+    forgery: Forgery
+
+
+@dataclass(frozen=True, slots=True)
 class Burden(Deed):
     """What a flow bears from now on, for `lasting` seconds (None: to its end): only packets on
     their way to `toward`."""
@@ -280,6 +289,7 @@ Act = (
     | Unreachable
     | SipResponse
     | SipEnd
+    | Intercept
     | Police
     | Shape
     | Delay

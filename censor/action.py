@@ -210,6 +210,14 @@ class SipCancel(Forgery):
     after: Duration = 0.0
 
 
+class Intercept(Deed):
+    """Take a TLS connection over, with a forged certificate (in-path only)."""
+
+    intercept: Literal["tls"]
+    issuer: Annotated[str, Field(min_length=1, max_length=64)] = "Interception Authority"
+    signed: Literal["ca", "self"] = "ca"
+
+
 class Burden(Deed):
     """What a flow bears from the match on (in-path only)."""
 
@@ -291,21 +299,12 @@ class RewriteAnswer(Answer):
 
 AnyBurden = Police | Shape | Delay | Thin | Cut | RewriteReset | RewriteHeader
 AnyCall = SipResponse | SipBye | SipCancel
-AnyAct = (
-    Drop
-    | Reset
-    | Fin
-    | SynAck
-    | DnsAnswer
-    | RewriteAnswer
-    | BlockPage
-    | Unreachable
-    | AnyCall
-    | AnyBurden
-)
+AnySegment = Reset | Fin | SynAck
+AnyAnswer = DnsAnswer | RewriteAnswer
+AnyAct = Drop | AnySegment | AnyAnswer | BlockPage | Unreachable | AnyCall | Intercept | AnyBurden
 
 #: Keys that name an act by being there.
-WORDS: Final = ("allow", "drop", "police", "shape", "delay", "thin", "cut")
+WORDS: Final = ("allow", "drop", "intercept", "police", "shape", "delay", "thin", "cut")
 #: Keys whose value names an act, and what stands before it.
 KINDS: Final = {"inject": "", "rewrite": "rewrite "}
 
@@ -322,6 +321,7 @@ ACTS: Final[Mapping[str, type[Model]]] = {
     "sip-response": SipResponse,
     "sip-bye": SipBye,
     "sip-cancel": SipCancel,
+    "intercept": Intercept,
     "police": Police,
     "shape": Shape,
     "delay": Delay,
@@ -357,6 +357,7 @@ _EXPECTED: Final = "{" + "}, {".join(
         "inject: reset|dns-answer|block-page|fin|syn-ack|icmp-unreachable"
         "|sip-response|sip-bye|sip-cancel",
         "rewrite: reset|packet|dns-answer",
+        "intercept: tls",
         "police: ...",
         "shape: ...",
         "delay: ...",
@@ -377,6 +378,7 @@ Act = Annotated[
     | Annotated[SipResponse, Tag("<sip-response>")]
     | Annotated[SipBye, Tag("<sip-bye>")]
     | Annotated[SipCancel, Tag("<sip-cancel>")]
+    | Annotated[Intercept, Tag("<intercept>")]
     | Annotated[Police, Tag("<police>")]
     | Annotated[Shape, Tag("<shape>")]
     | Annotated[Delay, Tag("<delay>")]

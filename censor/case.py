@@ -18,6 +18,7 @@ from censor.flow import Flow
 from censor.follower import Follower
 from censor.inquiry import Pending
 from censor.rules import App, Ends, Policy, Rule
+from censor.takeover import Greeting
 from censor.tcb import Tcb
 from censor.telephony import Dialogues
 from censor.wire import Protocol
@@ -50,6 +51,7 @@ class Case:
         their chance came true. fates: of acts with a chance of their own, whether that did.
     line: by direction, until when its last held packet waits. pending: DNS queries whose real
         answer is awaited. dialogues: its calls, if the policy has forged ends for them.
+    greetings: by direction, what the SYN said, if the policy takes connections over.
     exempt: an exception holds for all of it. trigger: the last message seen, as events name it.
     followers: what reads several payloads together, by protocol. announced: SDP spoke of it.
     tcb: what the box believes of a TCP connection, where its streams alone do not say it.
@@ -67,6 +69,7 @@ class Case:
         "fates",
         "flow",
         "followers",
+        "greetings",
         "keys",
         "line",
         "misses",
@@ -105,6 +108,7 @@ class Case:
         self.line: dict[bool, float] = _NONE
         self.pending: list[Pending] = _NOBODY
         self.dialogues: Dialogues = _NONE
+        self.greetings: dict[bool, Greeting] = _NONE
 
     @property
     def idle(self) -> bool:

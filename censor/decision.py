@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final
 
 from censor.events import Event
+from censor.takeover import Takeover
 
 
 class Verdict(Enum):
@@ -34,6 +35,7 @@ class Decision:
     `data` is the packet as rewritten (REWRITE), `until` when a held one may go (HOLD), in seconds
     since the start. `settled`: nothing in the policy can match this flow any more. `unsettle`:
     settled flows between these two addresses must be asked about again, before the verdict.
+    `takeover`: before the verdict, somebody goes on with the connection in its server's place.
     """
 
     verdict: Verdict = Verdict.ACCEPT
@@ -43,6 +45,7 @@ class Decision:
     unsettle: bool = False
     injections: tuple[Injection, ...] = ()
     events: tuple[Event, ...] = ()
+    takeover: Takeover | None = None
 
 
 @dataclass(frozen=True, slots=True)

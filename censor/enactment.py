@@ -11,6 +11,7 @@ from typing import Any, Final, assert_never
 from censor import act as acts
 from censor import action as doc
 from censor.quantity import RandomRange, Varied
+from censor.takeover import Forgery
 from censor.wire import TcpFlag
 
 _RCODES: Final = {None: 0, "servfail": 2, "nxdomain": 3, "refused": 5}
@@ -124,6 +125,8 @@ def _enact(act: doc.AnyAct, setting: Setting) -> acts.Act:
                 drop=act.request == "drop",
                 after=act.after,
             )
+        case doc.Intercept():
+            return acts.Intercept(Forgery(act.issuer, own=act.signed == "self"))
         case _:
             return _burden(act, setting)
 

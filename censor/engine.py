@@ -21,10 +21,12 @@ from censor.residual import Memories, spell
 from censor.rules import Policy
 from censor.scrutiny import scrutiny
 from censor.sentence import Court
-from censor.wire import Protocol
+from censor.takeover import greeting
+from censor.wire import Protocol, TcpFlag
 
 _TCP: Final = int(Protocol.TCP)
 _UDP: Final = int(Protocol.UDP)
+_SYN: Final = int(TcpFlag.SYN)
 
 #: How long a settled flow goes without being counted by the flow table, in seconds.
 _TOUCH: Final = 1.0
@@ -43,6 +45,7 @@ class Engine:
         "_cases",
         "_court",
         "_docket",
+        "_intercepts",
         "_memories",
         "_quick",
         "_settled",
@@ -74,6 +77,7 @@ class Engine:
             policy.limits.flows, policy.limits.idle, resync=resync, mirrored=mirrored
         )
         self._docket = Docket(policy, announced)
+        self._intercepts = policy.intercepts
         self._cases: dict[Key, Case] = {}
         self._quick: dict[bytes, Case] = {}
         self._settled: dict[Pair, dict[Key, Case]] = {}
@@ -138,6 +142,8 @@ class Engine:
         tcb = case.tcb
         if tcb is not None:
             tcb.follow(packet, flow.from_client(packet))
+        if self._intercepts and packet.flags & _SYN:
+            case.greetings = {**case.greetings, flow.from_client(packet): greeting(packet)}
         remembered = len(self._memories) and self._memories.find(case.keys)
         if (
             packet.data_offset < packet.end

@@ -15,18 +15,30 @@ EngineWord = Literal[
     "dropped",
     "rewritten",
     "held",
+    "intercepted",
+    "unable",
     "residual",
     "forgotten",
     "malformed",
     "truncated",
     "evicted",
 ]
-DriverWord = Literal["started", "policy", "settled", "unsettled", "overflowed", "failed", "stopped"]
+DriverWord = Literal[
+    "started",
+    "policy",
+    "settled",
+    "unsettled",
+    "relayed",
+    "forged",
+    "overflowed",
+    "failed",
+    "stopped",
+]
 
 #: What the engine says; a replay must say the same.
 ENGINE_WORDS: Final[frozenset[str]] = frozenset(EngineWord.__args__)  # type: ignore[attr-defined]
 #: What touches traffic.
-ACTS: Final[frozenset[str]] = frozenset({"injected", "dropped", "rewritten", "held"})
+ACTS: Final[frozenset[str]] = frozenset({"injected", "dropped", "rewritten", "held", "intercepted"})
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 

@@ -15,11 +15,19 @@ _TOPICS: Final = {
     "dns-answer": ("dns", "dns.name"),
     "rewrite dns-answer": ("dns", "dns.name"),
     "block-page": ("http", "http.host"),
+    "intercept": ("tls", "tls.sni"),
     **dict.fromkeys(("sip-response", "sip-bye", "sip-cancel"), ("sip", "sip.method")),
 }
 _SEGMENTS: Final = ("reset", "fin", "syn-ack")
 #: Acts upon a request of SIP.
 _ANSWERS: Final = ("sip-response", "sip-cancel")
+#: What only a box in the path may do, by the word for it; the others drop.
+_DOES: Final = {
+    "rewrite": "rewrite",
+    "delay": "delay",
+    "shape": "delay",
+    "intercept": "stand in for the server",
+}
 #: Keys of a `when` that are about one packet.
 _PACKET: Final = ("tcp.header_length", "tcp.flags")
 
@@ -44,7 +52,7 @@ def objections(
         )
     topic, key = _TOPICS.get(kind, ("", ""))
     if topic and topic not in topics:
-        where = "rewrite" if "rewrite" in act else "inject"
+        where = next(word for word in ("rewrite", "inject", kind) if word in act)
         yield Problem((*path, where), act[where], f"a rule with {key} in its `when`")
     if topic == "dns":
         yield from _answer_problems(document, path, filled(act))
@@ -111,7 +119,7 @@ def _position_problems(
     injects = "inject" in act
     if on_path and kind not in ("", "allow") and not injects:
         where = "rewrite" if "rewrite" in act else kind
-        does = {"rewrite": "rewrite", "delay": "delay", "shape": "delay"}.get(where, "drop")
+        does = _DOES.get(where, "drop")
         yield Problem((*path, where), act[where], cure, f"an in-path box may {does}")
     if on_path and act.get("request") == "drop":
         yield Problem((*path, "request"), "drop", "pass, for the position is on-path")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from censor.act import Act, DnsAnswer, SipEnd
+from censor.act import Act, DnsAnswer, Intercept, SipEnd
 from censor.lexicon import Names, Texts
 from censor.odds import Odds
 from censor.packet import Packet
@@ -339,3 +339,8 @@ class Policy:
     def ends_calls(self) -> bool:
         """Whether dialogues must be known, because an act forges their end."""
         return any(isinstance(act, SipEnd) for rule in self.rules for act in rule.then)
+
+    @property
+    def intercepts(self) -> bool:
+        """Whether connections may be taken over, so that their handshakes must be known."""
+        return any(isinstance(act, Intercept) for rule in self.rules for act in rule.then)

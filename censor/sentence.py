@@ -14,6 +14,7 @@ from censor.act import (
     DnsAnswer,
     Drop,
     Forger,
+    Intercept,
     Reset,
     Residual,
     RewriteHeader,
@@ -30,6 +31,7 @@ from censor.burden import Buckets, Load, Shelf, heads
 from censor.case import Case
 from censor.decision import PASS, SETTLED, Decision, Injection, Verdict
 from censor.events import EngineWord, Event
+from censor.handover import FAREWELL, hand_over
 from censor.inquiry import PENDING, Pending
 from censor.luck import Luck
 from censor.packet import Packet
@@ -48,6 +50,7 @@ from censor.response import (
 )
 from censor.rewriting import into_reset, set_fields, with_payload
 from censor.rules import Message, Policy
+from censor.takeover import Takeover
 from censor.wire import Protocol
 
 _TCP: Final = int(Protocol.TCP)
@@ -79,6 +82,7 @@ class Sentence:
         "_injections",
         "_n",
         "_now",
+        "_takeover",
         "_until",
         "acted",
         "case",
@@ -105,6 +109,7 @@ class Sentence:
         self._injections: list[Injection] = []
         self._data: bytes | None = None
         self._until: float | None = None
+        self._takeover: Takeover | None = None
 
     def decide(self, *, settled: bool) -> Decision:
         """Return the decision, or the shared one where nothing was done."""
@@ -118,6 +123,7 @@ class Sentence:
             unsettle=self.remembered,
             injections=tuple(self._injections),
             events=tuple(self.events),
+            takeover=self._takeover,
         )
 
     def heads(self, toward: Toward) -> bool:
@@ -192,6 +198,8 @@ class Sentence:
                 self._inject(forged, rule, act, more=act.after)
                 if act.drop:
                     self._refuse(rule)
+            case Intercept():
+                self._intercept(act, rule, message)
             case Burden():
                 load = Load(act, rule, self._now, luck, fresh=message is not None)
                 self.case.burdens = {**self.case.burdens, act.name: load}
@@ -206,6 +214,23 @@ class Sentence:
         if act.name not in fates:
             self.case.fates = fates = {**fates, act.name: self._court.luck.fires(act.chance)}
         return fates[act.name]
+
+    # --- interception --------------------------------------------------------------------
+
+    def _intercept(self, act: Intercept, rule: str, message: Message | None) -> None:
+        """Let somebody else go on with the connection from here, and tell its server goodbye."""
+        if message is None or self.verdict is not Verdict.ACCEPT:
+            return
+        case = self.case
+        found = hand_over(act, case.flow, self.packet, case.greetings, message)
+        if isinstance(found, str):
+            self.say("unable", rule, {"reason": found})
+            return
+        self._takeover, self.verdict, self.acted = found, Verdict.DROP, True
+        case.doomed = (_AFTER_PAGE, rule)
+        self.say("intercepted", rule, {"signed": "self" if act.forgery.own else "ca"})
+        trigger = self._trigger(True, message)
+        self._inject(forge_reset(FAREWELL, trigger, self._court.luck), rule, FAREWELL)
 
     # --- DNS -----------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ packet, except those of flows that the log says were settled then.
 Left out by rule, because a router does not forward it: ARP and other protocols than IP; multicast,
 broadcast and link-local addresses; what the box itself sends or is sent; packets that arrive with
 one hop left, a broken IPv4 checksum or fewer bytes than they claim. A packet that the box refused
-with an ICMP error (no route) is accounted for by that error.
+with an ICMP error (no route) is accounted for by that error. Of a connection that was taken over,
+and of the one that it is relayed by, what the box says and hears itself: the log names both.
 Limits:  traffic must have come to rest before the captures stop; the audit allows nothing to be
          in flight.
 """
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from filterbed.header import Flow, dissect, flow_text, quoted, raw
+from filterbed.header import Flow, dissect, flow_text, quoted, raw, relayed
 from filterbed.pcapng import ETHERNET, CaptureError, Frame, Trace, read
 from filterbed.wire import IPV4, QUOTED, Tally, crossing, zeroed
 
@@ -82,6 +83,7 @@ class _Ledger:
         default_factory=lambda: ([], [])
     )
     problems: list[str] = field(default_factory=list)
+    relayed: frozenset[Flow] = frozenset()
     cut: int | None = None
 
     def complain(self, text: str, packets: Counter[bytes]) -> None:
@@ -91,6 +93,12 @@ class _Ledger:
             first = _describe(next(iter(packets)))
             noun = "1 packet" if count == 1 else f"{count} packets"
             self.problems.append(f"audit: box {self.box}: {noun} {text}; the first: {first}")
+
+    def strange(self, packets: Counter[bytes]) -> Counter[bytes]:
+        """Return packets without those of connections that the box leads itself."""
+        if not self.relayed:
+            return packets
+        return Counter({k: n for k, n in packets.items() if _flow(k) not in self.relayed})
 
 
 def audit(scene: Scene, events: Sequence[Mapping[str, Any]]) -> tuple[list[str], dict[str, Any]]:
@@ -102,6 +110,7 @@ def audit(scene: Scene, events: Sequence[Mapping[str, Any]]) -> tuple[list[str],
     """
     ledger = _Ledger(scene.box, (_Side(), _Side()), (Counter(), Counter()))
     mine = [event for event in events if event.get("box", scene.box) == scene.box]
+    ledger.relayed = relayed(mine)
     door = _load(ledger, scene.door, "door record")
     traces = [(tap, _load(ledger, tap.path, f"capture on {tap.interface}")) for tap in scene.taps]
     if door is None or any(trace is None for _, trace in traces):
@@ -175,7 +184,7 @@ def _testimony(
     """Count what the log says about packets."""
     for event in events:
         word = event.get("event")
-        if word not in ("injected", "dropped", "held", "rewritten"):
+        if word not in ("injected", "dropped", "held", "rewritten", "intercepted"):
             continue
         n = event.get("n")
         if not isinstance(n, int) or not 1 <= n <= len(frames):
@@ -240,13 +249,14 @@ def _balance(ledger: _Ledger) -> None:
         _excuse(lost, ledger)
         undead = spare[number] & side.dropped
         ledger.complain(
-            f"entered {there} and never left {here}, and no event accounts for it", lost
+            f"entered {there} and never left {here}, and no event accounts for it",
+            ledger.strange(lost),
         )
         ledger.complain(f"logged as injected toward {here}, but not on the wire there", unsent)
         ledger.complain(f"logged as dropped, but seen leaving {here}", undead)
         ledger.complain(
             f"left {here}, but neither entered {there} nor was logged as injected",
-            spare[number] - undead,
+            ledger.strange(spare[number] - undead),
         )
 
 
@@ -318,7 +328,7 @@ def _attendance(
         ledger.complain(
             f"entered {where} and never came to the censor's door, "
             + ("though its flow was not settled" if offload else "though every packet must"),
-            unseen,
+            ledger.strange(unseen),
         )
 
 

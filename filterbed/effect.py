@@ -42,6 +42,8 @@ _LOST: Final = {
     "tls.sni": ("tls.timeout", "tls.throttle.sni", "quic.timeout.sni", "tcp.cut"),
     "http.host": ("http.timeout", "http.throttle.host", "tcp.cut"),
 }
+#: What a forged leaf shows, by who signed it.
+_FORGED: Final = {"self": "tls.mitm.self_signed", "ca": "tls.mitm.ca_signed"}
 _SIP_LOST: Final = {
     "REGISTER": ("sip.register.timeout",),
     "INVITE": ("sip.invite.timeout",),
@@ -68,6 +70,8 @@ def effects(event: Event) -> frozenset[str]:
         found |= _lost(event)
     elif word in ("dropped", "held"):
         found |= _lost(event)
+    elif word == "intercepted":
+        found.add(_FORGED.get(str(event.get("signed")), "tls.mitm"))
     if found and event.get("residual"):
         found.add("residual")
     return frozenset(found)
@@ -77,9 +81,13 @@ def consistent(label: Label, acts: Iterable[Event]) -> bool:
     """Say whether any of `acts` can be what `label` declares.
 
     An effect and a mechanism agree where one is the other or leads to it. A label that names no
-    mechanism agrees with every act.
+    mechanism agrees with every act. Of a packet whose connection is taken over, no other act is
+    seen by its client: what is forged then tells the server that the client is gone.
     """
-    seen = {effect for act in acts for effect in effects(act)}
+    acts = list(acts)
+    taken = {act.get("n") for act in acts if act.get("event") == "intercepted"}
+    shown = [a for a in acts if a.get("event") == "intercepted" or a.get("n") not in taken]
+    seen = {effect for act in shown for effect in effects(act)}
     return not label.mechanisms or any(
         _leads(one, other) or _leads(other, one) for one in label.mechanisms for other in seen
     )

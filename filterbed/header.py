@@ -6,6 +6,7 @@ The judge's own reading: the censor's dissectors are what is being judged.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
@@ -152,3 +153,10 @@ def flow_of_event(flow: Any) -> Flow | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def relayed(events: Iterable[Mapping[str, Any]]) -> frozenset[Flow]:
+    """Return the flows that a box leads itself: those it took over, and those behind them."""
+    told = [event for event in events if event.get("event") == "relayed"]
+    named = [flow_of_event(event.get(key)) for event in told for key in ("flow", "onward")]
+    return frozenset(flow for flow in named if flow is not None)

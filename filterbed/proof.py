@@ -29,7 +29,7 @@ from filterbed.translation import NONE, Translations
 from scenarios.model import Truth
 
 #: What touches traffic (docs/design.md, events).
-ACTS: Final = frozenset({"injected", "dropped", "rewritten", "held"})
+ACTS: Final = frozenset({"injected", "dropped", "rewritten", "held", "intercepted"})
 #: Between two targets of one vantage, laid in order; seconds.
 STEP: Final = 0.1
 #: Added to the policy's longest memory; also the least gap. Seconds.

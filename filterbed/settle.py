@@ -27,7 +27,7 @@ from filterbed.question import Pair, Question, expected, network_block, ports
 from filterbed.score import label_text
 from scenarios.model import Label, Truth
 
-ACTS: Final = frozenset({"injected", "dropped", "rewritten", "held"})
+ACTS: Final = frozenset({"injected", "dropped", "rewritten", "held", "intercepted"})
 _NAMED: Final = ("dns.name", "http.host", "tls.sni", "sip.host")
 #: A name comes within a flow's first packets, even if the ClientHello is split.
 _FIRST: Final = 16

@@ -79,10 +79,14 @@ TRIALS = (
     ),
     Trial(
         "transparent proxy",
-        "iptables -w -t mangle -A PREROUTING -p tcp -j TPROXY --on-port 1",
+        "iptables -w -t mangle -A PREROUTING -p tcp -m socket --transparent -j MARK --set-mark 1"
+        " && ip6tables -w -t mangle -A PREROUTING -p tcp -m socket --transparent -j ACCEPT && "
+        "ip rule add fwmark 1 lookup 250 && ip -6 rule add fwmark 1 lookup 250 && "
+        '"$PYTHON" -I -c "import socket as s; t = s.socket(); t.setsockopt(0, 19, 1);'
+        ' t.setsockopt(6, 19, 1)"',
         "warn",
         "scenarios that intercept connections need it",
-        _module("xt_TPROXY"),
+        _module("xt_socket", "nf_socket_ipv4", "nf_socket_ipv6", "nf_tproxy_ipv4"),
     ),
     Trial(
         "random loss",

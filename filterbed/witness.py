@@ -77,7 +77,7 @@ def log_counts(events: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     for event in events:
         if event.get("event") == "injected":
             injected += len(event.get("packets") or ())
-        elif event.get("event") == "dropped":
+        elif event.get("event") in ("dropped", "intercepted"):
             dropped += 1
     return {"injected": injected, "dropped": dropped}
 

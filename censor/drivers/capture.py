@@ -245,3 +245,11 @@ def _option(code: int, value: bytes) -> bytes:
 def _block(kind: int, body: bytes) -> bytes:
     size = (calcsize("<III") + len(body)).to_bytes(4, "little")
     return kind.to_bytes(4, "little") + size + body + size
+
+
+def length(data: bytes) -> int:
+    """Return how long a packet says it is, never less than what is here."""
+    if len(data) < 8:
+        return len(data)
+    start, header = (2, 0) if data[0] >> 4 == 4 else (4, 40)
+    return max(int.from_bytes(data[start : start + 2], "big") + header, len(data))

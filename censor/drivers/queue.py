@@ -24,9 +24,10 @@ import netfilterqueue
 
 from censor.decision import PASS, SETTLED, Decision, Verdict
 from censor.drivers import kernel
-from censor.drivers.capture import Door
+from censor.drivers.capture import Door, length
 from censor.drivers.conntrack import Conntrack
 from censor.drivers.dialogue import Dialogue
+from censor.drivers.diversion import Diversion
 from censor.drivers.place import Place, sharpen_timers
 from censor.drivers.sender import Sender
 from censor.drivers.session import Session
@@ -70,6 +71,7 @@ class Queue:
         self._shelf = Shelf()
         self._conntrack = Conntrack() if place.offload else None
         self._filter = kernel.Filter(place.queue, offload=place.offload)
+        self._diversion = Diversion() if policy.intercepts else None
         self._met: set[int] = set()
         self._injected = self._dropped = self._marked = 0
         self._lost = kernel.Counters(0, 0, 0)
@@ -125,7 +127,8 @@ class Queue:
     def _serve_once(self) -> None:
         """Wait for whatever comes first, and see to it."""
         queue, requests = self._nfqueue.get_fd(), self._dialogue.descriptor
-        ready, _, _ = select.select([queue, requests], [], [], self._patience())
+        others = [self._diversion.descriptor] if self._diversion is not None else []
+        ready, _, _ = select.select([queue, requests, *others], [], [], self._patience())
         self._turn = self._now() + _TURN
         if queue in ready:
             with suppress(_Turn):
@@ -139,6 +142,7 @@ class Queue:
         if now >= self._look:
             self._look = now + _LOOK
             self._count_losses()
+        self._hear_interceptor()
         if requests in ready:
             for word in self._dialogue.read():
                 self._obey(word)
@@ -187,7 +191,7 @@ class Queue:
             self._sender.learn(packet.indev, packet.get_hw())
             self._met.add(packet.indev)
         if self._door is not None:
-            self._door.write(now, data, inside=inside, length=_length(data))
+            self._door.write(now, data, inside=inside, length=length(data))
         decision = self._session.receive(data, t=(now - self._epoch) / _SECOND, inside=inside)
         if (decision is PASS and not packet.mark) or (decision is SETTLED and not self._mark):
             packet.accept()
@@ -211,6 +215,8 @@ class Queue:
             self._sender.send(injection.data, interface, at)
         if decision.unsettle:
             self._unsettle(data)
+        if decision.takeover is not None and self._diversion is not None:
+            self._say("relayed", **self._diversion.take(decision.takeover))
         if decision.verdict is Verdict.DROP:
             self._dropped += 1
             packet.drop()
@@ -249,6 +255,12 @@ class Queue:
             src, dst = data[start : start + size], data[start + size : start + 2 * size]
             if self._conntrack.unmark(src, dst, self._mark):
                 self._say("unsettled", self._session.n, what="pair")
+
+    def _hear_interceptor(self) -> None:
+        """Log what clients of connections taken over were shown."""
+        if self._diversion is not None:
+            for answer in self._diversion.answers():
+                self._say("forged", **answer)
 
     # --- requests ------------------------------------------------------------------------
 
@@ -309,6 +321,7 @@ class Queue:
             self._shelf.release(None)
             self._session.tick(self._t(now))
             self._count_losses()
+            self._hear_interceptor()
         else:
             fault = self._failure
             self._say(
@@ -324,6 +337,8 @@ class Queue:
         self._dialogue.answer({"stopped": True, **stats})
         self._nfqueue.unbind()
         self._sender.close()
+        if self._diversion is not None:
+            self._diversion.close()
         if self._conntrack is not None:
             self._conntrack.close()
         if self._door is not None:
@@ -372,14 +387,6 @@ class Queue:
 def _bears_mark(data: bytes) -> bool:
     """Return whether a mark on this packet is its own connection's; an ICMP error's is not."""
     return data[9 if data[0] >> 4 == 4 else 6] in (Protocol.TCP, Protocol.UDP)
-
-
-def _length(data: bytes) -> int:
-    """Return how long a packet says it is, never less than what is here."""
-    if len(data) < 8:
-        return len(data)
-    start, header = (2, 0) if data[0] >> 4 == 4 else (4, 40)
-    return max(int.from_bytes(data[start : start + 2], "big") + header, len(data))
 
 
 def run(policy: Policy, place: Place) -> int:

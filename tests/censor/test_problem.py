@@ -10,6 +10,7 @@ from censor.complaint import Problem
 from censor.problem import problems
 
 DNS = {"dns.name": {"suffix": ["a.example"]}}
+SNI, MITM = {"tls.sni": {"exact": ["a.example"]}}, {"intercept": "tls"}
 ANSWER = {"inject": "dns-answer", "addresses": ["1.2.3.4"]}
 
 
@@ -109,6 +110,10 @@ def policy(*rules: Any, **changed: Any) -> dict[str, Any]:
          ("rules", 0, "when", "tcp.flags"), ["S"], "an exception", None),
         (policy(rule(when={**DNS, "not": {"tcp.header_length": [20]}})),
          ("rules", 0, "when", "not", "tcp.header_length"), [20], "`not`", None),
+        (policy(rule(when=SNI, then=MITM), position="on-path"),
+         ("rules", 0, "then", "intercept"), "tls", "on-path", "stand in for the server"),
+        (policy(rule(then=MITM), position="in-path"),
+         ("rules", 0, "then", "intercept"), "tls", "tls.sni", None),
         (policy(rule(then={"police": 9}), position="on-path"), ("rules", 0, "then", "police"),
          9, "only injects", "may drop"),
         (policy(rule(then={"rewrite": "reset"}), position="on-path"),

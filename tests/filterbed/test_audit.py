@@ -189,6 +189,22 @@ def test_a_rewritten_packet_leaves_as_the_log_says(wire: Wire) -> None:
     assert wire.audit() == []
 
 
+def test_connections_that_the_box_leads_itself_are_its_own(wire: Wire) -> None:
+    talk(wire)
+    wire.enter(0, tcp(0, "PA", b"hello"))
+    wire.log("intercepted")
+    wire.leave(0, bytes(tcp(1, "PA", b"forged")))
+    wire.frame(0, tcp(0, "A"), leaves=False)
+    onward = bytes(IP(src=CLIENT, dst=SERVER) / TCP(sport=4001, dport=80, flags="S"))
+    wire.leave(1, onward)
+    assert len(wire.audit(offload=False)) == 4  # nobody said that they are
+    flow = wire.events[-1]["flow"]
+    wire.log("relayed", onward={**flow, "client_port": 4001})
+    assert wire.audit(offload=False) == []
+    wire.leave(1, bytes(IP(src=CLIENT, dst=SERVER) / TCP(sport=4002, dport=80, flags="S")))
+    assert "neither entered inside" in wire.audit(offload=False)[0]
+
+
 def test_settled_flows_may_pass_the_door_by(wire: Wire) -> None:
     talk(wire)
     wire.log("settled")

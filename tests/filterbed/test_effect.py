@@ -78,6 +78,14 @@ CASES = {
         {"event": "dropped", "flow": {"protocol": "udp"}, "trigger": {"dns.name": "x.org"}},
         "dns.timeout",
     ),
+    "leaf forged": (
+        {"event": "intercepted", "signed": "ca", "trigger": {"tls.sni": "x.org"}},
+        "tls.mitm.ca_signed",
+    ),
+    "leaf that signs itself": (
+        {"event": "intercepted", "signed": "self", "trigger": {"tls.sni": "x.org"}},
+        "tls.mitm.self_signed",
+    ),
     "REGISTER lost": (
         {"event": "dropped", "flow": {"protocol": "udp"}, "trigger": {"sip.method": "REGISTER"}},
         "sip.register.timeout",
@@ -113,6 +121,15 @@ def test_a_memorys_act_is_residual_too_and_a_match_alone_is_none() -> None:
     assert effects({"event": "matched", "rule": "x"}) == frozenset()
     assert not consistent(Label("blocked", frozenset({"dns.nxdomain"}), "network"), [])
     assert consistent(Label("blocked", frozenset(), "network"), [])
+
+
+def test_of_a_connection_taken_over_the_client_sees_no_reset() -> None:
+    reset = injected(BASE / TCP(flags="RA"), trigger={"tls.sni": "x.org"}, n=4)
+    taken = {"event": "intercepted", "signed": "ca", "n": 4}
+    label = Label("blocked", frozenset({"tls.reset.sni"}), "network")
+    assert consistent(label, [reset])
+    assert not consistent(label, [reset, taken])
+    assert consistent(label, [{**reset, "n": 5}, taken])
 
 
 @pytest.mark.parametrize("data", ["", "00", "45", "ff" * 60])

@@ -17,7 +17,7 @@ from scapy.layers.inet6 import (
 )
 from scapy.packet import Packet, Raw
 
-from filterbed.header import dissect, flow_of_event, flow_text, quoted, raw, text
+from filterbed.header import dissect, flow_of_event, flow_text, quoted, raw, relayed, text
 
 V4 = IP(src="1.2.3.4", dst="5.6.7.8", ttl=61, id=77)
 V6 = IPv6(src="2001:db8::1", dst="2001:db8::2", hlim=61)
@@ -103,3 +103,14 @@ def test_any_bytes_are_read_or_not(data: bytes, start: bytes) -> None:
     if found is not None:
         quoted(packet, found)
         flow_text(found.flow)
+
+
+def test_flows_that_a_box_leads_itself_are_those_it_took_over_and_those_behind() -> None:
+    flow = {"protocol": "tcp", "client": "1.2.3.4", "client_port": 4000}
+    flow |= {"server": "5.6.7.8", "server_port": 443}
+    onward = {**flow, "client_port": 4001}
+    taken = {"event": "relayed", "flow": flow, "onward": onward}
+    assert relayed([taken, {"event": "dropped", "flow": {**flow, "client_port": 4002}}]) == {
+        flow_of_event(flow), flow_of_event(onward),
+    }  # fmt: skip
+    assert relayed([{"event": "relayed"}]) == frozenset()

@@ -97,6 +97,14 @@ def test_each_disagreement(stats: dict[str, Any], wire: dict[str, Any], report: 
     assert problems[0].startswith(f"witnesses: box gfw: {report}")
 
 
+def test_a_packet_whose_connection_was_taken_over_is_dropped() -> None:
+    taken = {"event": "intercepted", "n": 9}
+    (problem,) = compare("gfw", stats=STATS, wire=WIRE, events=[*EVENTS, taken])
+    assert "the censor dropped" in problem
+    stats = {**STATS, "dropped": STATS["dropped"] + 1}
+    assert compare("gfw", stats=stats, wire=WIRE, events=[*EVENTS, taken]) == []
+
+
 def test_what_the_log_admits() -> None:
     for event, word in (
         ({"event": "overflowed", "t": 1.0, "queue_dropped": 3}, "full queue: queue_dropped 3"),
