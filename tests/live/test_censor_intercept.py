@@ -86,7 +86,10 @@ def serve() -> None:
 def _answer(context: ssl.SSLContext, talk: socket.socket) -> None:
     try:
         with context.wrap_socket(talk, server_side=True) as secure:
-            path = secure.recv(65536).split()[1].decode()
+            words = secure.recv(65536).split()
+            if not words:
+                return  # it came for the certificate
+            path = words[1].decode()
             size = int(path.strip("/") or 0)
             head = f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {size + 6}\r\n\r\n"
             secure.sendall(head.encode() + b"hello\n" + b"x" * size)
