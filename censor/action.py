@@ -43,7 +43,7 @@ def filled(act: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _profile(value: object) -> object:
-    if value not in PROFILES:
+    if not isinstance(value, str) or value not in PROFILES:
         raise ValueError(f"a profile: {', '.join(PROFILES)}")
     return value
 
@@ -66,9 +66,8 @@ class Residual(Model):
     after: Duration = 0.0
     on: Literal["data", "any"] = "data"
     then: Annotated[
-        list[Drop | Reset | Fin | SynAck] | None,
+        Annotated[list[Drop | Reset | Fin | SynAck], Field(min_length=1, max_length=16)] | None,
         BeforeValidator(_listed),
-        Field(min_length=1, max_length=16),
     ] = None
 
 

@@ -175,5 +175,7 @@ def _answer_problems(
     names = pools if isinstance(pools, Mapping) else {}
     pool = act.get("addresses")
     if isinstance(pool, str) and pool not in names:
-        expected = f"a list of addresses or a pool: {', '.join(names) or 'there are none'}"
-        yield Problem((*path, "addresses"), pool, expected, guess(pool, names))
+        expected = (
+            f"a list of addresses or a pool: {', '.join(map(str, names)) or 'there are none'}"
+        )
+        yield Problem((*path, "addresses"), pool, expected, guess(pool, map(str, names)))

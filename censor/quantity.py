@@ -20,25 +20,28 @@ from pydantic import (
 UNITS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _RATES: Final = {"bit/s": 1, "kbit/s": 1e3, "Mbit/s": 1e6, "B/s": 8, "kB/s": 8e3, "MB/s": 8e6}
 _SIZES: Final = {"B": 1, "kB": 1000, "MB": 1_000_000, "KiB": 1 << 10, "MiB": 1 << 20}
+#: No quantity is larger, in its unit: all of them stay exact, and none is infinite.
+MOST: Final = 1e15
 _AMOUNT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z/]+)")
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(us|ms|s|min|h|d)")
 
 
 def seconds(value: object) -> float:
     """Read a duration: a number of seconds, or text such as "2 ms", "90 s", "20 min"."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+    what = "a duration: seconds as a number, or '2 ms', '90 s', '20 min'"
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST:
         return float(value)
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("a duration: seconds as a number, or '2 ms', '90 s', '20 min'")
+    if match is None or float(match[1]) > MOST:
+        raise ValueError(what)
     return round(float(match[1]) * UNITS[match[2]], 9)
 
 
 def _measure(value: object, units: Mapping[str, float], what: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MOST:
         return float(value)
     match = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
-    if match is None or match[2] not in units or float(match[1]) <= 0:
+    if match is None or match[2] not in units or not 0 < float(match[1]) <= MOST:
         raise ValueError(what)
     return float(match[1]) * units[match[2]]
 

@@ -336,6 +336,11 @@ class Policy:
         return any(act.moment != "before" and act.over_tcp != "nothing" for act in acts)
 
     @property
+    def remembers(self) -> bool:
+        """Whether an act leaves a memory, which must reach flows that were settled before it."""
+        return any(act.residual is not None for rule in self.rules for act in rule.then)
+
+    @property
     def ends_calls(self) -> bool:
         """Whether dialogues must be known, because an act forges their end."""
         return any(isinstance(act, SipEnd) for rule in self.rules for act in rule.then)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-from censor import listing
+from censor import clause, listing
 from censor.complaint import Path, Problem
 from censor.lexicon import shape
 from censor.listing import ListError
@@ -13,6 +13,13 @@ from censor.pattern import PatternError, Patterns
 
 _LISTS: Final = ("exact", "prefix", "suffix", "substring", "regex")
 _ADDRESSES: Final = ("client.address", "server.address")
+
+#: Texts, whose patterns are searched for whatever their shape.
+_TEXTS: Final = frozenset(
+    field.alias
+    for field in clause.When.model_fields.values()
+    if clause.Texts in get_args(field.annotation)
+)
 
 #: What the box can see the case of; of other names only the lower case is kept.
 _CASED: Final = ("http.host", "sip.uri", "sip.user_agent")
@@ -31,11 +38,11 @@ def wordings(when: object, path: Path) -> Iterable[Problem]:
         elif key == "http.header":
             for name, texts in value.items():
                 if isinstance(texts, Mapping):
-                    yield from _lists(texts, (*where, str(name)))
+                    yield from _lists(texts, (*where, str(name)), shapes=False)
         elif key in _ADDRESSES:
             yield from _prefixes(value, where)
         else:
-            yield from _lists(value, where)
+            yield from _lists(value, where, shapes=key not in _TEXTS)
             cased = key in _CASED or str(key).partition(".")[0] == "http"
             if value.get("case") is True and not cased:
                 yield Problem(
@@ -43,7 +50,7 @@ def wordings(when: object, path: Path) -> Iterable[Problem]:
                 )
 
 
-def _lists(value: Mapping[Any, Any], where: Path) -> Iterable[Problem]:
+def _lists(value: Mapping[Any, Any], where: Path, *, shapes: bool) -> Iterable[Problem]:
     for kind in _LISTS:
         listed = value.get(kind)
         at: Path = (*where, kind)
@@ -56,14 +63,18 @@ def _lists(value: Mapping[Any, Any], where: Path) -> Iterable[Problem]:
                 yield Problem(at, listed["file"], f"a list that can be read: {fault}")
                 continue
         if kind == "regex" and isinstance(found, list) and all(isinstance(x, str) for x in found):
-            yield from _patterns(found, at, value.get("case") is not True)
+            ignore_case = value.get("case") is not True
+            yield from _patterns(found, at, ignore_case, shapes=shapes)
 
 
-def _patterns(texts: list[str], at: Path, ignore_case: bool) -> Iterable[Problem]:
-    """Find patterns that are refused, each by itself, then the list as a whole."""
+def _patterns(texts: list[str], at: Path, ignore_case: bool, *, shapes: bool) -> Iterable[Problem]:
+    """Find patterns that are refused, each by itself, then the list as a whole.
+
+    `shapes`: names are looked up, where a pattern has the shape of one, and need no automaton.
+    """
     rest = []
     for index, text in enumerate(texts):
-        if shape(text) is not None:
+        if shapes and shape(text) is not None:
             continue
         try:
             Patterns([text], ignore_case=ignore_case)

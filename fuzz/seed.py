@@ -8,6 +8,7 @@ holds nobody's traffic.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,16 @@ _PORTS: Final[Mapping[str, tuple[int, ...]]] = {
 
 #: Frames of QUIC as RFC 9000 section 19 has them: PADDING, PING, ACK, CRYPTO at 0 and at 4.
 _FRAMES: Final = bytes.fromhex("0000010204030102030106000401000028060404aabbccdd")
+
+_POLICY: Final = b"""position: in-path
+tcp: {reassemble: true}
+pools: &pools {pool: [1.2.3.4]}
+rules:
+  - id: one
+    when: {dns.name: {suffix: [a.example], regex: ["^a+$"]}, not: {server.port: [80, 1-9]}}
+    then: {inject: dns-answer, addresses: pool, ttl: {random: [1, 9]}, residual: {seconds: 2 s}}
+    chance: {of: 0.5, per: flow}
+"""
 
 
 @cache
@@ -90,6 +101,8 @@ def seeds(target: str) -> list[bytes]:
         return [bytes(one.data) for _, one in packets()]
     if target == "capture":
         return [REAL.read_bytes()[:4096]]
+    if target == "policy":
+        return [json.dumps(one).encode() for one in POLICIES] + [_POLICY]
     if target == "quic-frames":
         return [_FRAMES]
     if target == "icmp":

@@ -29,14 +29,15 @@ from censor.dissect import (
     whatsapp,
 )
 from censor.dissect.mosaic import LIMIT, Mosaic
+from censor.drivers import document
 from censor.drivers.capture import Capture
 from censor.engine import Engine
 from censor.entropy import Rule, exemption
-from censor.errors import CensorError
+from censor.errors import CensorError, PolicyError
 from censor.events import ENGINE_WORDS
 from censor.impression import alike
 from censor.packet import Packet, parse
-from censor.policy import load
+from censor.policy import load, problems
 from fuzz.boxes import POLICIES
 from fuzz.conversation import arrivals, records
 
@@ -236,6 +237,24 @@ def _capture(data: bytes) -> None:
         pass  # it says so: no capture
 
 
+def _policy(data: bytes) -> None:
+    """Read a policy document; what is wrong with it has places, never a traceback."""
+    try:
+        said = document.parse(data.decode("utf-8", "replace"), as_json=data[:1] == b"{")
+    except PolicyError:
+        return
+    check(said)
+
+
+def check(said: Any) -> None:
+    """Demand of any document that it is refused with its problems, or can be used."""
+    found = problems(said)
+    for one in found:
+        _demand(bool(one.place and one.expected and str(one)), "a problem that says nothing")
+    if not found:
+        load(said)
+
+
 #: Every target by its name.
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "packet": _packet,
@@ -252,6 +271,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "icmp": _icmp,
     "looks": _looks,
     "capture": _capture,
+    "policy": _policy,
     "engine": _engine,
     "engine-twice": _twice,
 }

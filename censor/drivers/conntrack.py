@@ -36,6 +36,20 @@ class Conntrack:
             raise MachineError(f"no netlink socket to conntrack: {fault.strerror}") from fault
         self._sequence = 0
 
+    def require(self) -> None:
+        """Ask once for what `unmark` will ask, before any packet depends on it.
+
+        Raises: MachineError if this kernel does not list connections (no nf_conntrack_netlink).
+        """
+        try:
+            for _ in self._connections(socket.AF_INET):
+                pass
+        except (MachineError, OSError) as fault:
+            raise MachineError(
+                f"{fault}: this kernel does not list its connections, and a policy with `residual`"
+                " must take marks off them; start with --no-offload"
+            ) from fault
+
     def unmark(self, one: bytes, other: bytes, mark: int) -> int:
         """Set the mark to 0 of all connections between two addresses that carry `mark`.
 

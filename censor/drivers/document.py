@@ -1,7 +1,7 @@
 """Read a policy document from a YAML or JSON file, as YAML 1.2 means it.
 
 YAML 1.1, which PyYAML speaks, makes a boolean of the key `on`, and lets the last of two equal keys
-win in silence; neither happens here.
+win in silence, as JSON does; neither happens here.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from censor.errors import MachineError, PolicyError
+
+#: A document may say so many things, all values counted where aliases put them.
+LIMIT: Final = 4_000_000
 
 
 class _Loader(yaml.SafeLoader):
@@ -28,8 +31,10 @@ class _Loader(yaml.SafeLoader):
         """Refuse a key that is there twice."""
         seen = set()
         for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise PolicyError(f"line {line}: a key is a list or a mapping, expected text")
             if key.value in seen:
-                line = key.start_mark.line + 1
                 raise PolicyError(f"line {line}: key {key.value!r} is there twice, expected once")
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
@@ -52,10 +57,42 @@ def read(path: Path) -> Any:
     except UnicodeDecodeError as fault:
         raise PolicyError(f"{path}: {fault}, expected UTF-8") from fault
     try:
-        said = json.loads(text) if path.suffix == ".json" else yaml.load(text, _Loader)
-        return located(said, path.parent)
+        return located(parse(text, as_json=path.suffix == ".json"), path.parent)
+    except (PolicyError, RecursionError) as fault:
+        raise PolicyError(f"{path}: {fault}") from fault
+
+
+def parse(text: str, *, as_json: bool) -> Any:
+    """Return what a text says. Raises: PolicyError if it is not YAML or JSON."""
+    try:
+        said = json.loads(text, object_pairs_hook=_once) if as_json else yaml.load(text, _Loader)
+        if _size(said) > LIMIT:
+            raise PolicyError(f"it says more than {LIMIT} things, expected a long list in a file")
+    except AttributeError as fault:  # so PyYAML says that there is no time in `!!timestamp x`
+        raise PolicyError("a value does not fit its tag, expected none: leave tags out") from fault
     except (ValueError, yaml.YAMLError, RecursionError) as fault:
-        raise PolicyError(f"{path}: {' '.join(str(fault).split())}") from fault
+        raise PolicyError(" ".join(str(fault).split())) from fault
+    return said
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise PolicyError(f"key {twice!r} is there twice, expected once")
+    return found
+
+
+def _size(said: Any) -> int:
+    """Count what a document says, up to just above `LIMIT`: aliases can make much of a little."""
+    count, waiting = 0, [said]
+    while waiting and count <= LIMIT:
+        one = waiting.pop()
+        inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        count += 1 + len(inner)
+        waiting += (each for each in inner if isinstance(each, dict | list))
+    return count
 
 
 def located(said: Any, folder: Path) -> Any:
