@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from scenarios import schema
 from scenarios.ground import Ground
 from scenarios.model import Label
-from scenarios.strain import strain
+from scenarios.strain import HEAD, strain, swallowed
+from topologies.page import page
 from topologies.service import Conduct, Service, Sip, Web
 
 AnyTarget = (
@@ -68,7 +69,10 @@ def answer(target: AnyTarget, host: str, ground: Ground) -> str:
         case schema.WebTarget():
             webs = [s for s in serving if isinstance(s, Web)]
             secure = target.url.startswith("https:")
-            return _web(webs[0], secure, name, clients(host, ground)) if webs else "refused"
+            if not webs:
+                return "refused"
+            word = _web(webs[0], secure, name, clients(host, ground))
+            return "stalls" if word == "answers" and _gone(webs[0], host, ground) else word
         case schema.DnsTarget():
             return "answers"
         case schema.SipTarget():
@@ -106,6 +110,11 @@ def _web(web: Web, secure: bool, name: str, client: Iterable[str]) -> str:
     if location is not None:
         return f"redirect: {urlsplit(location).hostname}"
     return "answers" if status == 200 else f"status: {status}"
+
+
+def _gone(web: Web, host: str, ground: Ground) -> bool:
+    size = HEAD + len(page(web.title, web.id))
+    return swallowed(ground.plan, host, web.node, size)
 
 
 def _phone(target: schema.SipTarget, sip: Sip, host: str, ground: Ground) -> str:

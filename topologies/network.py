@@ -29,6 +29,7 @@ with filled():
 #: fib_multipath_*: of several next hops one is taken by addresses, protocol and ports, the same in
 #: every run (the seed can be stated since Linux 6.11; before, it is the machine's own). Policy 1,
 #: which means the same, believes a number that the sending socket drew, for veth hands it on.
+#: icmp_msgs_*: the limit of a whole host, beside that of each destination; 50 at once without it.
 #: tcp_rmem/tcp_wmem: without root the queue's socket holds 212,992 bytes; one queue's flows fit.
 SYSCTLS: Mapping[str, str] = {
     "net/ipv4/ip_forward": "1",
@@ -37,6 +38,8 @@ SYSCTLS: Mapping[str, str] = {
     "net/ipv4/conf/default/rp_filter": "0",
     "net/ipv4/icmp_ratelimit": "0",
     "net/ipv6/icmp/ratelimit": "0",
+    "net/ipv4/icmp_msgs_per_sec": "1000000",
+    "net/ipv4/icmp_msgs_burst": "100000",
     "net/ipv4/conf/all/send_redirects": "0",
     "net/ipv4/conf/default/send_redirects": "0",
     "net/ipv6/conf/all/accept_ra": "0",

@@ -7,16 +7,14 @@ Source: nginx documentation, ngx_http_core, geo, rewrite and ssl modules, 1.22.
 from __future__ import annotations
 
 import hashlib
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from topologies.page import literal, page
 from topologies.service import Geo, Web, WebManner
 from topologies.services.certificate import Authority
 from topologies.services.program import Program, Ready, binary
 
-#: nginx refuses a configuration word above 4 KiB, and a page is one.
-PAGE_LIMIT = 3000
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 #: How a server behaves behind the one that listens: bytes a second that it sends, and seconds after
 #: which the one in front gives it up. What is slow takes a second, for nginx counts in seconds.
@@ -25,24 +23,6 @@ BEHIND: Mapping[WebManner, tuple[int, str]] = {
     "stalls": (1, "60s"),
     "truncates": (400, "300ms"),
 }
-#: Words a page is filled with, so that two pages never have the same length or text.
-FILL = (
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "the",
-    "lazy",
-    "dog",
-    "while",
-    "seven",
-    "wizards",
-    "pack",
-    "their",
-    "bags",
-)
 
 
 def program(
@@ -67,24 +47,6 @@ def program(
         files=files,
         ready=tuple(Ready("tcp", address, port) for address in audible for port in (80, 443)),
     )
-
-
-def page(title: str, key: str) -> str:
-    """Write a page: its title, and text that only `key` decides, from 600 to 2,400 characters."""
-    digest = hashlib.sha256(key.encode()).digest()
-    length = 600 + int.from_bytes(digest[:2], "big") % 1800
-    words: list[str] = []
-    while sum(map(len, words)) < length:
-        words.append(FILL[digest[len(words) % 32] % len(FILL)])
-    safe = _literal(html.escape(title))
-    body = f"<h1>{safe}</h1><p>{' '.join(words)}</p>"
-    return f"<!DOCTYPE html><html><head><title>{safe}</title></head><body>{body}</body></html>"
-
-
-def _literal(text: str) -> str:
-    """Keep nginx from reading variables, quotes and escapes in a page."""
-    signs = {"$": "&#36;", "'": "&#39;", "\\": "&#92;", "\n": " "}
-    return "".join(signs.get(sign, sign) for sign in text)[:PAGE_LIMIT]
 
 
 def configuration(services: Sequence[Web], home: Path) -> str:
@@ -189,5 +151,5 @@ def _names(service: Web) -> Iterable[str]:
 def _answer(status: int, location: str | None, title: str, key: str) -> str:
     if location is not None:
         target = location if "://" in location else f"http://{location}/"
-        return f"return {status} '{_literal(target)}';"
+        return f"return {status} '{literal(target)}';"
     return f"return {status} '{page(title, key)}';"
