@@ -112,6 +112,10 @@ class Texts(Model):
 
 
 Present = Literal[True]
+Ja3 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Ja4 = Annotated[
+    str, Field(pattern=r"^[tq](1[0-3]|s3|00)[di][0-9]{4}[0-9A-Za-z]{2}(_[0-9a-f]{12}){2}$")
+]
 
 
 class When(Model):
@@ -148,11 +152,14 @@ class When(Model):
     ] = None
     tls_ech: Annotated[bool | None, Field(alias="tls.ech")] = None
     tls_esni: Annotated[bool | None, Field(alias="tls.esni")] = None
+    tls_ja3: Annotated[list[Ja3] | None, Field(alias="tls.ja3")] = None
+    tls_ja4: Annotated[list[Ja4] | None, Field(alias="tls.ja4")] = None
     quic: Present | None = None
     quic_sni: Annotated[Names | None, Field(alias="quic.sni")] = None
     quic_version: Annotated[list[QuicVersion] | None, Field(alias="quic.version")] = None
     quic_alpn: Annotated[list[str] | None, Field(alias="quic.alpn")] = None
     quic_ech: Annotated[bool | None, Field(alias="quic.ech")] = None
+    quic_ja4: Annotated[list[Ja4] | None, Field(alias="quic.ja4")] = None
     dtls: Present | None = None
     dtls_sni: Annotated[Names | None, Field(alias="dtls.sni")] = None
     sip: Present | None = None
@@ -262,6 +269,7 @@ class TlsBehaviour(Model):
 
     ports: Ports = "any"
     join_records: bool = True
+    skip_ccs: bool = False
 
 
 class QuicBehaviour(Model):

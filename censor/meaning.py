@@ -31,6 +31,9 @@ NAMED: Final = ("dns.name", "http.host", "tls.sni", "quic.sni", "dtls.sni", "sip
 _LISTED: Final[Mapping[str, Mapping[Any, Any] | None]] = {
     "tls.alpn": None,
     "tls.version": TLS_VERSIONS,
+    "tls.ja3": None,
+    "tls.ja4": None,
+    "quic.ja4": None,
     "quic.version": _QUIC_VERSIONS,
     "quic.alpn": None,
     "stun.method": METHODS,
@@ -268,7 +271,11 @@ def readings(document: PolicyDocument) -> Mapping[App, Reading]:
             habit=None if habit == HttpHabit() else habit,
         ),
         App.TLS: Reading(
-            port_set(tls.ports), over(["tcp"]), later=False, records=tls.join_records
+            port_set(tls.ports),
+            over(["tcp"]),
+            later=False,
+            records=tls.join_records,
+            habit=tls.skip_ccs,
         ),
         App.SIP: Reading(port_set(sip.ports), over(sip.over)),
         App.QUIC: Reading(

@@ -45,6 +45,8 @@ _FOREIGN: Final = Foreign("another protocol")
 #: What SIP's responses and its requests have nothing to say about.
 _ANSWERS_LACK: Final = frozenset((REQUEST, "sip.host", "sip.uri"))
 _REQUESTS_LACK: Final = frozenset(("sip.status",))
+#: A record of ChangeCipherSpec as TLS 1.2 and 1.3 clients send it. Source: RFC 8446 section 5.
+_CCS: Final = b"\x14\x03\x03\x00\x01\x01"
 _METHODS: Final = {number: name for name, number in METHODS.items()}
 
 
@@ -103,12 +105,18 @@ def _dns(data: bytes, reading: Reading, stream: bool) -> Outcome:
 
 
 def _tls(data: bytes, reading: Reading, whole: bool) -> Outcome:
-    seen = tls.dissect(data, partial=not whole)
+    skipped = 0
+    while reading.habit and data.startswith(_CCS, skipped):
+        skipped += len(_CCS)
+    if reading.habit and data[skipped:] and _CCS.startswith(data[skipped : skipped + len(_CCS)]):
+        return Incomplete(len(_CCS) - len(data) + skipped)
+    seen = tls.dissect(data[skipped:], partial=not whole)
     if not isinstance(seen, tls.ClientHello):
         return seen
+    length = skipped + seen.length
     if seen.records > 1 and not reading.records:
-        return Found((), seen.length, last=True)
-    return Found((hello_trigger(App.TLS, seen),), seen.length, last=True)
+        return Found((), length, last=True)
+    return Found((hello_trigger(App.TLS, seen),), length, last=True)
 
 
 def hello_trigger(app: App, hello: tls.ClientHello) -> Message:

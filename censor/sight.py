@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from censor.dissect import http, sip, stun
+from censor.dissect.fingerprint import ja3, ja4
 
 #: The version of TLS by its number on the wire; DTLS's are below.
 TLS_VERSIONS: Final = {
@@ -90,9 +91,12 @@ SIGHTS: Final[Mapping[str, Callable[[Any, str | None], Any]]] = {
     "tls.version": lambda hello, _: hello.versions,
     "tls.ech": lambda hello, _: hello.ech,
     "tls.esni": lambda hello, _: hello.esni,
+    "tls.ja3": lambda hello, _: ja3(hello),
+    "tls.ja4": lambda hello, _: ja4(hello),
     "quic.version": lambda seen, _: seen.version,
     "quic.alpn": lambda seen, _: seen.hello.alpn,
     "quic.ech": lambda seen, _: seen.hello.ech,
+    "quic.ja4": lambda seen, _: ja4(seen.hello, quic=True),
     "sip.uri": lambda request, _: request.uri.text.encode("latin-1"),
     "sip.user_agent": _agent,
     "sip.status": lambda response, _: response.status,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from struct import Struct, unpack
 from typing import Final
 
@@ -44,6 +45,7 @@ class ClientHello:
     ech, esni: whether the extension is there (some clients send a meaningless one: "grease").
     records: how many TLS records the message was spread over. length: bytes of stream up to the
         message's end, record headers included. complete: False where `partial` allowed less.
+    version: the legacy one. blocks: what the extensions hold, by type.
     """
 
     server_name: str | None
@@ -57,6 +59,8 @@ class ClientHello:
     records: int
     length: int
     complete: bool = True
+    version: int = 0
+    blocks: Mapping[int, bytes] = field(default_factory=dict, repr=False)
 
 
 def dissect(stream: bytes, *, partial: bool = False) -> ClientHello | Incomplete | NotTls:
@@ -134,6 +138,8 @@ def _read(body: bytes, records: int, length: int, *, complete: bool) -> ClientHe
         records=records,
         length=length,
         complete=complete,
+        version=int.from_bytes(body[:2], "big"),
+        blocks=found,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
 from censor import action, clause, document, events, quantity
+from censor.decision import Verdict
 from censor.ladder import LADDER
 from censor.policy import load
 from censor.profile import PROFILES
@@ -35,7 +37,7 @@ def models() -> list[type[BaseModel]]:
 
 
 def test_every_key_of_a_policy_is_explained() -> None:
-    words = set(re.findall(r"[A-Za-z_.]+", MANUAL))
+    words = set(re.findall(r"[A-Za-z0-9_.]+", MANUAL))
     keys = {field.alias or name for one in models() for name, field in one.model_fields.items()}
     assert len(keys) > 50
     assert {key for key in keys if key not in words and f"tcp.{key}" not in words
@@ -60,11 +62,11 @@ def test_defaults_are_as_stated() -> None:
 
 def test_samples_work() -> None:
     blocks = re.findall(r"```(\w+)\n(.*?)```", MANUAL, re.DOTALL)
-    assert [kind for kind, _ in blocks] == ["yaml", "yaml", "python"]
+    assert [kind for kind, _ in blocks] == ["yaml", "yaml", "yaml", "python"]
     assert load(yaml.safe_load(blocks[0][1])).rules[1].chance == 0.75
-    chances = [act.chance for act in load(yaml.safe_load(blocks[1][1])).rules[0].then]
+    chances = [act.chance for act in load(yaml.safe_load(blocks[2][1])).rules[0].then]
     assert chances == [0.5, 0.45, 0.1]
-    exec(blocks[2][1], {})
+    exec(blocks[3][1], {})
 
 
 def test_profiles_are_listed_with_their_facts() -> None:
@@ -86,3 +88,20 @@ def test_every_act_is_listed() -> None:
     rows = re.findall(r"^\| `\{([a-z]+): ([a-z-]*)", MANUAL, re.MULTILINE)
     said = {{"inject": kind, "rewrite": f"rewrite {kind}"}.get(word, word) for word, kind in rows}
     assert said == set(action.ACTS)
+
+
+def test_encrypted_dns_is_met_by_address_and_by_name(Talk: Any, hello: Any) -> None:
+    """Source: fact ir-dot."""
+    policy = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", MANUAL, re.DOTALL)[1])
+    for server, port, name, dropped in (
+        ("1.1.1.1", 853, "dns.adguard.com", True),
+        ("1.1.1.1", 853, None, True),
+        ("8.8.8.8", 853, "dns.google", False),
+        ("94.140.14.14", 853, "dns.adguard.com", True),
+        ("94.140.14.14", 443, "dns.adguard.com", True),
+        ("8.8.8.8", 443, "dns.google", True),
+        ("8.8.8.8", 443, "www.google.com", False),
+    ):
+        talk = Talk(policy, server=server)
+        verdict = talk.connection(port=port).say(hello(name)).verdict
+        assert (verdict is Verdict.DROP) is dropped, (server, port, name)

@@ -10,10 +10,12 @@ import pytest
 
 from censor.clause import Names, When
 from censor.decision import Verdict
+from censor.dissect import tls
 from censor.drivers.document import read
 from censor.meaning import compile_names, compile_when
 from censor.policy import load
 from censor.rules import App
+from censor.sight import SIGHTS
 
 DROP = Verdict.DROP
 
@@ -142,6 +144,28 @@ def test_hellos(Talk: Any, when: Any, hit: bool) -> None:
 
     data = hello(["h2", "http/1.1"], most=ssl.TLSVersion.TLSv1_2)
     assert (Talk(policy(when)).connection(port=443).say(data).verdict is DROP) is hit
+
+
+@pytest.mark.parametrize("key", ["tls.ja3", "tls.ja4"])
+def test_fingerprints(Talk: Any, key: str) -> None:
+    one, other = hello(["h2"]), hello(["http/1.1", "h2"])
+    seen = tls.dissect(one)
+    assert isinstance(seen, tls.ClientHello)
+    talk = Talk(policy({key: [SIGHTS[key](seen, None)]}))
+    assert talk.connection(port=443).say(one).verdict is DROP
+    same = key == "tls.ja3"  # which protocols are offered is in JA4 alone
+    assert (talk.connection(port=443, sport=50001).say(other).verdict is DROP) is same
+
+
+@pytest.mark.parametrize("cut", [0, 1, 5, 6, 9, 12, 15])
+@pytest.mark.parametrize("skips", [False, True])
+def test_a_hello_after_change_cipher_spec(Talk: Any, skips: bool, cut: int) -> None:
+    data = b"\x14\x03\x03\0\1\1" * 2 + hello(["h2"])
+    talk = Talk({**policy({"tls.sni": {"exact": ["a.example"]}}), "tls": {"skip_ccs": skips}})
+    tcp = talk.connection(port=443)
+    if cut:
+        assert tcp.say(data[:cut]).verdict is Verdict.ACCEPT
+    assert (tcp.say(data[cut:]).verdict is DROP) is skips
 
 
 @pytest.mark.parametrize(
