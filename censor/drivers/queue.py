@@ -339,13 +339,9 @@ class Queue:
         self._dialogue.answer({"stopped": True, **stats})
         self._nfqueue.unbind()
         self._sender.close()
-        if self._diversion is not None:
-            self._diversion.close()
-        if self._conntrack is not None:
-            self._conntrack.close()
-        if self._door is not None:
-            self._door.close()
-        self._log.close()
+        for one in (self._diversion, self._conntrack, self._door, self._log):
+            if one is not None:
+                one.close()
         if self._failure is not None:
             print(f"censor: {self._failure!r}", file=sys.stderr)
 
