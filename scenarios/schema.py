@@ -98,6 +98,7 @@ class National(Closed):
     resolver: Literal["abroad", "carrier"] = "abroad"
     borders: Literal["one", "each"] = "one"
     exchange: bool = False
+    cache: bool = False
 
 
 class Link(Closed):

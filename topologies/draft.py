@@ -42,10 +42,11 @@ class Draft:
         asn: int | None = None,
         resolver: str | None = None,
         nat: Nat | None = None,
+        keeps: bool = False,
     ) -> str:
         """Add a node; its service addresses come without a prefix length. Return its name."""
         full = tuple(full_length(address) for address in addresses)
-        self._nodes.append(Node(name, role, full, city, carrier, asn, resolver, nat))
+        self._nodes.append(Node(name, role, full, city, carrier, asn, resolver, nat, keeps))
         return name
 
     def link(

@@ -24,7 +24,7 @@ from topologies.errors import PlanError, Problem
 from topologies.place import Place, Vantage
 from topologies.plan import Box, Plan
 
-OPTIONS = ("country", "cities", "carriers", "delay", "resolver", "borders", "exchange")
+OPTIONS = ("country", "cities", "carriers", "delay", "resolver", "borders", "exchange", "cache")
 FIXED = ("border", "intl", "ix", *side.OUTSIDE)
 DEFAULT_COUNTRY = "CN"
 #: Seconds one way across the border, where the scenario says nothing.
@@ -49,7 +49,8 @@ def plan(
             carrier listed has a backbone and a recursor; absent: those that are used), `delay`
             (seconds one way, 0.020), `resolver` (`abroad`: a vantage asks the recursor abroad,
             `carrier`: its carrier's own), `borders` (`one` box, the default, or `each` carrier its
-            own), `exchange` (true: carriers meet at one router instead of peering in pairs).
+            own), `exchange` (true: carriers meet at one router instead of peering in pairs),
+            `cache` (true: carriers' recursors keep answers for as long as these say).
         vantages: each with city and carrier, and perhaps access; or abroad.
         places: server hosts, on a carrier's backbone or abroad.
     Raises: PlanError with every problem.
@@ -79,6 +80,7 @@ def problems_of(
         *check.choice(("topology", "resolver"), options.get("resolver", "abroad"), RESOLVERS),
         *check.choice(("topology", "borders"), options.get("borders", "one"), BORDERS),
         *check.flag(options, "exchange"),
+        *check.flag(options, "cache"),
         *check.names(vantages, places, _taken_names(country)),
         *check.addresses(places, _taken_addresses(country)),
         *_standing(options, country, vantages, places),
@@ -178,7 +180,10 @@ class _Drawing:
         for carrier in used:
             about: Standing = {"carrier": carrier.name, "asn": carrier.asn}
             backbone = self.draft.node(f"bb-{carrier.code}", "router", **about)
-            recursor = self.draft.node(f"dns-{carrier.code}", "resolver", carrier.resolver, **about)
+            keeps = bool(self.options.get("cache"))
+            recursor = self.draft.node(
+                f"dns-{carrier.code}", "resolver", carrier.resolver, **about, keeps=keeps
+            )
             self.draft.link(backbone, recursor, carrier.backbone)
         if self.options.get("exchange"):
             self.draft.node("ix", "router")

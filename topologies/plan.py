@@ -26,7 +26,7 @@ class Node:
     `addresses` are service addresses beside those of the links (/32 and /128, on `lo`).
     `resolver` is the address its resolv.conf names. `city`, `carrier` and `asn` say where it
     stands; None where the topology has no such thing. `nat` makes a router a gateway: its second
-    interface looks at a client with a private address.
+    interface looks at a client with a private address. A recursor that `keeps` answers has a cache.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Node:
     asn: int | None = None
     resolver: str | None = None
     nat: Nat | None = None
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

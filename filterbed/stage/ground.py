@@ -19,6 +19,7 @@ from topologies import network as net
 from topologies import services
 from topologies.errors import ServiceError
 from topologies.network import Network
+from topologies.services import unbound
 from topologies.services.standing import Standing
 
 #: The sandbox's own; gone with it.
@@ -94,6 +95,12 @@ class Ground:
         found += self.captures.dead() if self.captures else []
         found += [] if self.control.alive() else ["the control helper died"]
         return found + self.holds.dead() + self.translators.dead()
+
+    def forget(self) -> None:
+        """Have recursors that keep answers forget them; MachineError where one does not."""
+        for node in self.network.plan.nodes:
+            if node.keeps:
+                unbound.flush(node.name, WORK)
 
     def still(self) -> None:
         """End what makes traffic, so that both sides of every box see the last packet."""

@@ -86,6 +86,7 @@ def tools(ground: Ground, say: Callable[[str], None]) -> list[ToolRun]:
     fresh = {vantage: condition.read(ground.network, vantage) for vantage in order.vantages}
     runs = []
     for number, probe in enumerate(order.probes):
+        ground.forget()
         if number and not order.idle:
             for box in ground.boxes:
                 box.request("active")

@@ -64,7 +64,8 @@ def programs(
     found = [nsd.program(AUTHORITATIVE, _held(plan, AUTHORITATIVE), dns, workdir)]
     for node in plan.nodes:
         if node.role == "resolver":
-            found.append(unbound.program(node.name, _held(plan, node.name), upstream, workdir))
+            own = _held(plan, node.name)
+            found.append(unbound.program(node.name, own, upstream, workdir, keeps=node.keeps))
     for name in dict.fromkeys(service.node for service in services):
         here = [service for service in services if service.node == name]
         webs = [service for service in here if isinstance(service, Web)]

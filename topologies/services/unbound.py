@@ -1,20 +1,29 @@
 """Run a recursor: Unbound, which asks the authoritative server every time and keeps nothing.
 
-Source: unbound.conf(5), Unbound 1.17.
+One that keeps answers does so for as long as they say. The testbed's own server says no time at
+all, so that what is kept was forged on the way to it.
+Source: unbound.conf(5), unbound-control(8), Unbound 1.17.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from topologies.errors import MachineError
 from topologies.services.program import Program, Ready, binary, unconfined
 
 #: Zones that Unbound answers by itself unless told not to (RFC 6761, RFC 6303).
 OWN_ZONES = ("test.", "invalid.", "onion.", "home.arpa.", "local.")
 
+#: Seconds to wait for a recursor that is told to forget.
+PATIENCE = 5.0
 
-def program(node: str, addresses: Sequence[str], upstream: str, workdir: Path) -> Program:
+
+def program(
+    node: str, addresses: Sequence[str], upstream: str, workdir: Path, *, keeps: bool = False
+) -> Program:
     """Resolve at `addresses` by asking `upstream`, the server of the root zone."""
     home = workdir / f"{node}-unbound"
     config = home / "unbound.conf"
@@ -23,18 +32,50 @@ def program(node: str, addresses: Sequence[str], upstream: str, workdir: Path) -
         id=f"{node}-unbound",
         node=node,
         argv=(path, "-d", "-c", str(config)),
-        files={config: configuration(addresses, upstream, home), **copied},
+        files={config: configuration(addresses, upstream, home, keeps=keeps), **copied},
         ready=tuple(Ready("dns", address, 53) for address in addresses),
     )
 
 
-def configuration(addresses: Sequence[str], upstream: str, home: Path) -> str:
+def flush(node: str, workdir: Path) -> None:
+    """Have a recursor that keeps answers forget them all.
+
+    Wire:   unbound-control(8) over a socket file: a version, a command, a line that says "ok".
+    Raises: MachineError with what it said instead.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as there:
+        there.settimeout(PATIENCE)
+        try:
+            there.connect(str(_control(workdir / f"{node}-unbound")))
+            there.sendall(b"UBCT1 flush_zone .\n")
+            said = there.makefile().readline()
+        except OSError as error:
+            raise MachineError(f"the cache of {node} cannot be emptied: {error}") from error
+    if not said.startswith("ok"):
+        raise MachineError(f"the cache of {node} cannot be emptied: unbound said {said!r}")
+
+
+def _control(home: Path) -> Path:
+    return home / "control"
+
+
+def configuration(
+    addresses: Sequence[str], upstream: str, home: Path, *, keeps: bool = False
+) -> str:
     """Write unbound.conf.
 
     No DNSSEC (`iterator` alone: the sandbox's root is not signed), no cache, no minimisation (a
     censor must see the whole name, as it does from a client), and no memory of slow or dead
     upstreams: one censored query must not change the next answer.
     """
+    kept = "" if keeps else "  cache-max-ttl: 0\n  cache-max-negative-ttl: 0\n"
+    control = (
+        f"""  control-enable: yes
+  control-interface: "{_control(home)}"
+  control-use-cert: no"""
+        if keeps
+        else "  control-enable: no"
+    )
     listen = "\n".join(f"  interface: {address}" for address in addresses)
     zones = "\n".join(f'  local-zone: "{zone}" nodefault' for zone in OWN_ZONES)
     return f"""server:
@@ -52,11 +93,9 @@ def configuration(addresses: Sequence[str], upstream: str, home: Path) -> str:
   module-config: "iterator"
   num-threads: 1
   outgoing-range: 512
-  msg-cache-size: 64k
-  rrset-cache-size: 64k
-  cache-max-ttl: 0
-  cache-max-negative-ttl: 0
-  infra-host-ttl: 0
+  msg-cache-size: 256k
+  rrset-cache-size: 256k
+{kept}  infra-host-ttl: 0
   infra-keep-probing: yes
   qname-minimisation: no
   use-caps-for-id: no
@@ -65,7 +104,7 @@ def configuration(addresses: Sequence[str], upstream: str, home: Path) -> str:
   hide-version: yes
 {zones}
 remote-control:
-  control-enable: no
+{control}
 stub-zone:
   name: "."
   stub-addr: {upstream}

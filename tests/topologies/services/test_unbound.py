@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
+from topologies.errors import MachineError
 from topologies.services import unbound
 
 
-def test_unbounds_own_checker_accepts_the_settings(tmp_path: Path) -> None:
-    text = unbound.configuration(("8.8.8.8", "2001:4860:4860::8888"), "198.41.0.4", tmp_path)
+@pytest.mark.parametrize("keeps", [False, True])
+def test_unbounds_own_checker_accepts_the_settings(tmp_path: Path, keeps: bool) -> None:
+    addresses = ("8.8.8.8", "2001:4860:4860::8888")
+    text = unbound.configuration(addresses, "198.41.0.4", tmp_path, keeps=keeps)
     config = tmp_path / "unbound.conf"
     config.write_text(text)
     path = "/usr/sbin/unbound-checkconf"
@@ -38,3 +43,39 @@ def test_unbounds_own_checker_accepts_the_settings(tmp_path: Path) -> None:
 def test_what_a_censored_query_must_meet(line: str) -> None:
     text = unbound.configuration(("8.8.8.8",), "198.41.0.4", Path("/w"))
     assert line in text.splitlines()
+
+
+def test_one_that_keeps_answers_has_a_cache_and_can_be_told_to_forget() -> None:
+    text = unbound.configuration(("8.8.8.8",), "198.41.0.4", Path("/w"), keeps=True)
+    assert "cache-max-ttl" not in text
+    assert '  control-interface: "/w/control"' in text.splitlines()
+
+
+@pytest.mark.parametrize(("said", "wrong"), [(b"ok removed 1 rrsets\n", ""), (b"error no\n", "no")])
+def test_forgetting_is_asked_for_and_awaited(tmp_path: Path, said: bytes, wrong: str) -> None:
+    (tmp_path / "dns-unbound").mkdir()
+    asked = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(tmp_path / "dns-unbound" / "control"))
+        server.listen()
+
+        def answer() -> None:
+            there, _ = server.accept()
+            with there:
+                asked.append(there.recv(100))
+                there.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        if wrong:
+            with pytest.raises(MachineError, match=f"unbound said 'error {wrong}"):
+                unbound.flush("dns", tmp_path)
+        else:
+            unbound.flush("dns", tmp_path)
+        thread.join()
+    assert asked == [b"UBCT1 flush_zone .\n"]
+
+
+def test_a_recursor_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="the cache of dns cannot be emptied"):
+        unbound.flush("dns", tmp_path)

@@ -1,0 +1,48 @@
+"""A recursor's cache, poisoned from the path: whom it tells what, and for how long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scenarios import library
+
+pytestmark = pytest.mark.live
+PROJECT = Path(__file__).parents[2]
+REAL = "69.63.189.16"
+ASK = "dig +short +tries=1 www.facebook.com"
+
+
+def test_a_poisoned_recursor_tells_everybody_until_its_answer_expires(tmp_path: Path) -> None:
+    file = tmp_path / "poison.yaml"
+    text = library.locate("dns/poisoned-cache").read_text("utf-8")
+    file.write_text(text.replace("answer_ttl: 300", "answer_ttl: 6"))
+    lines = [
+        "idle",
+        f"bj-cu echo honest $({ASK})",
+        "active",
+        f"bj-cu echo hit $({ASK})",
+        "idle",
+        f"sh-cu echo behind $({ASK})",
+        f"bj-ct echo beside $({ASK})",
+        f"sh-cu until [ $({ASK}) = {REAL} ]; do :; done; echo over $({ASK})",
+        "quit",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "filterbed", "shell", str(file)],
+        input="\n".join(lines) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=90,
+        cwd=PROJECT,
+    )
+    said = {
+        words[0]: words[1]
+        for line in done.stdout.splitlines()
+        if len(words := line.split()) == 2 and words[1].count(".") == 3
+    }
+    assert said["honest"] == said["beside"] == said["over"] == REAL, done.stdout + done.stderr
+    assert said["hit"] == said["behind"] != REAL, done.stdout
