@@ -302,6 +302,7 @@ class StunBehaviour(Model):
     ports: Ports = "any"
     over: list[Literal["udp", "tcp"]] = ["udp", "tcp"]
     relayed: bool = False
+    channels: Literal["rfc7983", "rfc5766"] = "rfc7983"
 
 
 class RtpBehaviour(Model):

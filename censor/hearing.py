@@ -170,11 +170,12 @@ class Hearing:
     def _relayed(self, payload: bytes) -> bytes | None:
         """Return what a relay carries in a datagram, if the box looks into that."""
         reading = self._court.policy.readings[App.STUN]
-        if not reading.habit:
+        habit: stun.Habit | None = reading.habit
+        if habit is None or not habit.relayed:
             return None
         if reading.ports is not None and self._case.ends.server_port not in reading.ports:
             return None
-        return stun.relayed(payload)
+        return stun.relayed(payload, wide=habit.wide)
 
     def _ask(self, payload: bytes, apps: Set[App]) -> bool:
         """Ask some protocols about a datagram, until one says that it is its own; say whether."""

@@ -26,6 +26,10 @@ _TCP: Final = int(Protocol.TCP)
 #: As in the packet that it stands for.
 _SAME: Final = Number(0, 0, mirror=True)
 
+#: How long after the real answer a late one leaves, at least, in seconds: what a box sends is on
+#: its way before the packet that it was decided upon.
+LATE: Final = 0.002
+
 #: Queries of one flow whose answers are awaited, at most.
 PENDING: Final = 64
 

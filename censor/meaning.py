@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from censor import clause, listing
 from censor.dissect import quic_habit, rtp
+from censor.dissect.stun import Habit as RelayHabit
 from censor.document import PolicyDocument
 from censor.enactment import tcp_flags
 from censor.entropy import Rule as Entropy
@@ -248,6 +249,7 @@ def readings(document: PolicyDocument) -> Mapping[App, Reading]:
     )
     dns, tls, sip = document.dns, document.tls, document.sip
     quic, stun, media, first = document.quic, document.stun, document.rtp, document.first
+    relays = RelayHabit(stun.relayed, stun.channels == "rfc5766")
     return {
         App.FIRST: Reading(
             None,
@@ -290,7 +292,7 @@ def readings(document: PolicyDocument) -> Mapping[App, Reading]:
             ),
         ),
         App.DTLS: Reading(port_set(document.dtls.ports), over(["udp"])),
-        App.STUN: Reading(port_set(stun.ports), over(stun.over), habit=stun.relayed),
+        App.STUN: Reading(port_set(stun.ports), over(stun.over), habit=relays),
         App.RTP: Reading(
             port_set(media.ports),
             over(media.over),

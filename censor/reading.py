@@ -65,7 +65,7 @@ def read(
     if app is App.HTTP:
         return _http(data, reading, whole)
     if app is App.STUN:
-        return _stun(data, stream, later)
+        return _stun(data, reading, stream, later)
     return _sip(data, stream, whole)
 
 
@@ -157,8 +157,10 @@ def _host(seen: http.Request, head: bytes, habit: HttpHabit) -> str | None:
     return split_host(hosts[-1 if habit.last_host else 0])[0] if hosts else None
 
 
-def _stun(data: bytes, stream: bool, later: bool) -> Outcome:
-    seen = stun.dissect(data, tcp=stream, later=later)
+def _stun(data: bytes, reading: Reading, stream: bool, later: bool) -> Outcome:
+    habit: stun.Habit | None = reading.habit
+    wide = habit is not None and habit.wide
+    seen = stun.dissect(data, tcp=stream, later=later, wide=wide)
     if isinstance(seen, Incomplete | Foreign):
         return seen
     method = -1 if isinstance(seen, stun.ChannelData) else seen.method

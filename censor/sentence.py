@@ -32,7 +32,7 @@ from censor.case import Case
 from censor.decision import PASS, SETTLED, Decision, Injection, Verdict
 from censor.events import EngineWord, Event
 from censor.handover import FAREWELL, hand_over
-from censor.inquiry import PENDING, Pending
+from censor.inquiry import LATE, PENDING, Pending
 from censor.luck import Luck
 from censor.packet import Packet
 from censor.residual import Memories, Memory, key, spell
@@ -256,7 +256,8 @@ class Sentence:
             self.case.trigger = one.message.trigger
             forged = one.forge(self.packet, not self.from_client, self._court.luck)
             if one.act.moment != "instead":
-                self._inject(forged, one.rule, one.act, at_once=one.act.moment == "with")
+                least = LATE if one.act.moment == "after" else None
+                self._inject(forged, one.rule, one.act, least=least)
             elif self.packet.protocol != _TCP:
                 for packet in (packet for made in forged for packet in made.packets):
                     start = 28 if packet[0] >> 4 == 4 else 48
@@ -353,11 +354,13 @@ class Sentence:
         act: Forger,
         *,
         more: float = 0.0,
-        at_once: bool = False,
+        least: float | None = 0.0,
     ) -> None:
-        """Send packets after the act's latency or else the box's, and `more` seconds."""
+        """Send packets after the act's latency or else the box's, and `more` seconds; not before
+        `least`, None: at once."""
         own = act.header.latency
-        after = 0.0 if at_once else more + (self._court.policy.latency if own is None else own)
+        late = more + (self._court.policy.latency if own is None else own)
+        after = 0.0 if least is None else max(least, late)
         inside = self.case.ends.inside
         for one in forged:
             if not one.packets:

@@ -177,12 +177,13 @@ class Message:
 
 
 def dissect(
-    payload: bytes, *, tcp: bool = False, later: bool = False
+    payload: bytes, *, tcp: bool = False, later: bool = False, wide: bool = False
 ) -> Message | ChannelData | Incomplete | NotStun:
     """Read a UDP payload, or with `tcp` what a stream begins with.
 
     `later`: the stream had a message before this one, so that a ChannelData frame may
-    come; at a stream's beginning none does, and "GET " would look like one.
+    come; at a stream's beginning none does, and "GET " would look like one. `wide`: channels have
+    the numbers of RFC 5766, which clients still use, and not only those that RFC 7983 left.
 
     Returns: Incomplete only with `tcp`. `length` says where in a stream the next one begins.
     Limits: a UDP payload must be one message and no more, as fact dpi-stun has it. Messages
@@ -194,7 +195,7 @@ def dissect(
     if tcp and later and not payload:
         return Incomplete(CHANNEL_HEADER)
     if payload and payload[0] >= 0x40:
-        if payload[0] < 0x50 and (later or not tcp):
+        if payload[0] < (0x80 if wide else 0x50) and (later or not tcp):
             return _read_channel(payload, tcp)
         return NotStun(f"byte 0 is {payload[0]}, expected one below 64")
     size = len(payload)
@@ -214,12 +215,20 @@ def dissect(
     return _read_message(payload[:length], cookie)
 
 
-def relayed(datagram: bytes) -> bytes | None:
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """How a box reads relays: into what they carry, and with which channel numbers."""
+
+    relayed: bool = False
+    wide: bool = False
+
+
+def relayed(datagram: bytes, *, wide: bool = False) -> bytes | None:
     """Return what a relay's datagram carries: ChannelData, or a Send or Data indication's DATA.
 
     Source: RFC 8656 sections 11 and 12; fact dpi-sip, whose box reads ChannelData.
     """
-    seen = dissect(datagram)
+    seen = dissect(datagram, wide=wide)
     if isinstance(seen, ChannelData):
         return seen.data
     if isinstance(seen, Message) and seen.method in (Method.SEND, Method.DATA):

@@ -9,7 +9,7 @@ from scapy.layers.dns import DNS, DNSRR, DNSRROPT
 from scapy.layers.inet import IP, TCP, UDP
 
 from censor.decision import Verdict
-from censor.inquiry import PENDING
+from censor.inquiry import LATE, PENDING
 
 ACCEPT, DROP = Verdict.ACCEPT, Verdict.DROP
 NAME = {"dns.name": {"suffix": ["blocked.example"]}}
@@ -132,6 +132,21 @@ def test_injectors_with_latencies_of_their_own(Talk: Any, query: Any) -> None:
     assert [one.after for one in talk.udp(asked).injections] == [0.003, 0.001, 0.005]
     (last,) = talk.udp(answer(asked), back=True).injections
     assert (last.after, DNS(IP(last.data)[UDP].payload.original).rcode) == (0.009, 5)
+
+
+def test_after_is_after_in_path_too(Talk: Any, query: Any) -> None:
+    """What is sent at once is on its way before the packet that it was decided upon."""
+    act = {"inject": "dns-answer", "addresses": [FORGED]}
+    for when, late, expected in (
+        ("after", None, LATE),
+        ("after", "3 ms", 0.003),
+        ("with", None, 0),
+    ):
+        own = {} if late is None else {"latency": late}
+        talk = Talk(policy({**act, "when": when, **own}))
+        talk.udp(query("blocked.example"))
+        (one,) = talk.udp(answer(query("blocked.example")), back=True).injections
+        assert one.after == expected
 
 
 def test_a_query_with_edns_and_odd_casing(Talk: Any, query: Any) -> None:

@@ -318,3 +318,13 @@ def test_what_a_relay_carries() -> None:
     assert stun.relayed(b"\0\x01\0\x08" + head + body) is None
     assert stun.relayed(b"\0\x16\0\0" + head) is None
     assert stun.relayed(b"") is None
+
+
+def test_channels_of_old() -> None:
+    """Source: RFC 5766 section 11 (0x4000 to 0x7FFF), RFC 7983 section 5 (to 0x4FFF)."""
+    for first, narrow in ((0x40, True), (0x4F, True), (0x50, False), (0x7F, False)):
+        datagram = bytes((first, 1)) + b"\0\3abc"
+        assert isinstance(stun.dissect(datagram, wide=True), stun.ChannelData)
+        assert isinstance(stun.dissect(datagram), stun.ChannelData) is narrow
+        assert (stun.relayed(datagram, wide=True), bool(stun.relayed(datagram))) == (b"abc", narrow)
+    assert isinstance(stun.dissect(b"\x80\1\0\3abc", wide=True), stun.NotStun)
