@@ -88,10 +88,17 @@ def grounds(rounds: int) -> list[Row]:
     for _ in range(rounds):
         for name, scenario, _ in standing.GROUNDS:
             samples[name].append(standing.stand(scenario))
-    return [
+    rows = [
         Row(name, tuple(samples[name]), "s", f"aim: {aim:g} s", (aim,), 1.0)
         for name, _, aim in standing.GROUNDS
     ]
+    seconds, megabytes = zip(*(standing.hundred() for _ in range(rounds)), strict=True)
+    for kind, found, unit, aim in (
+        ("", seconds, "s", standing.HUNDRED_SECONDS),
+        (", memory", megabytes, "MB", standing.HUNDRED_MEGABYTES),
+    ):
+        rows.append(Row(standing.HUNDRED + kind, found, unit, f"aim: {aim:g} {unit}", (aim,), 1.0))
+    return rows
 
 
 if __name__ == "__main__":

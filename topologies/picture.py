@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from topologies.plan import Link, Node, Plan
+from topologies.plan import MTU, Link, Node, Plan, Way
 from topologies.route import DEFAULT
 
 #: Addresses of one node that are shown; the rest are counted.
@@ -76,18 +76,44 @@ def _root(plan: Plan) -> str:
 
 def _rows(branch: _Branch, lead: str, below: str) -> Iterator[tuple[str, str, str, list[str]]]:
     """Yield what is drawn, the role, the node's name and remarks, for a branch and all under it."""
-    delay = branch.link.delay if branch.link else 0.0
-    remarks = [f"{delay * 1000:g} ms one way"] if delay else []
+    remarks = [*_carried(branch.link, branch.node.name)] if branch.link else []
     remarks += [f"also to {', '.join(branch.peers)}"] if branch.peers else []
     node = branch.node
     title = f"{node.nat} NAT" if node.nat else TITLES.get(node.role, node.role)
     yield lead + node.name, title, node.name, remarks
     for child in branch.children:
         last = child is branch.children[-1]
-        line = "═" if child.link and child.link.delay else "─"
+        line = "═" if child.link and (child.link.delay or not child.link.plain) else "─"
         yield from _rows(
             child, f"{below}{'└' if last else '├'}{line} ", below + ("   " if last else "│  ")
         )
+
+
+def _carried(link: Link, lower: str) -> Iterator[str]:
+    """Say what a link does to packets: both ways, or toward the node above (↑) and below (↓)."""
+    down = 0 if link.ends[1].node == lower else 1
+    said = [", ".join(_does(way, delay)) for way, delay in zip(link.ways, link.delays, strict=True)]
+    if said[0] == said[1]:
+        yield from ([f"{said[0]} one way" if link.plain else said[0]] if said[0] else [])
+    else:
+        yield from (f"{said[place]} {arrow}" for place, arrow in ((down, "↓"), (1 - down, "↑"))
+                    if said[place])  # fmt: skip
+    if link.mtu != MTU:
+        yield f"mtu {link.mtu}{', silent' if link.silent else ''}"
+
+
+def _does(way: Way, delay: float) -> Iterator[str]:
+    if delay or way.jitter:
+        more = f" + {way.jitter * 1000:g}" if way.jitter else ""
+        yield f"{delay * 1000:g}{more} ms"
+    if way.loss:
+        yield f"{way.loss * 100:g} % lost"
+    if way.rate:
+        yield f"{way.rate / 1000:g} kbit/s"
+    if way.reorder:
+        yield f"{way.reorder * 100:g} % overtaken"
+    if way.duplicate:
+        yield f"{way.duplicate * 100:g} % doubled"
 
 
 def _words(plan: Plan, node: Node) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from scenarios import loader, schema
 from scenarios.value import BASELINES
+from topologies.picture import picture
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text("utf-8")
 EXPORTED = json.loads(schema.exported())
@@ -56,3 +57,13 @@ def test_the_example_loads(tmp_path: Path) -> None:
     scenario = loader.load(file)
     assert scenario.fidelity == "effect-only"
     assert scenario.truths["client", "news"].label.locus == "network"
+
+
+VOIP = (Path(__file__).parents[2] / "docs" / "voip.md").read_text("utf-8")
+PICTURES = re.findall(r"<!-- picture: (\S+) -->\n```text\n(.*?)\n```", VOIP, re.DOTALL)
+
+
+def test_pictures_of_calls_are_drawn_from_their_scenarios() -> None:
+    assert PICTURES
+    for name, drawn in PICTURES:
+        assert drawn == picture(loader.load(name).plan)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from topologies.catalogue import TOPOLOGIES, build
+from topologies.impair import Impairment, impair
 from topologies.picture import picture
 from topologies.place import Place, Vantage
-from topologies.plan import Plan
+from topologies.plan import Plan, Way
 
 PAGE = Path(__file__).parents[2] / "docs" / "topologies.md"
 SERVERS = {"servers": Place(("31.13.70.36",))}
@@ -87,3 +88,20 @@ def test_the_censor_delay_and_peers_are_said() -> None:
 
 def test_every_topology_has_a_picture() -> None:
     assert {plan.topology for plan in EXAMPLES.values()} == set(TOPOLOGIES)
+
+
+def test_what_a_link_does_is_said_with_its_direction() -> None:
+    plan = build({"use": "hops", "hops": 4, "censor": 2}, {"client": Vantage()}, SERVERS)
+    worse = impair(
+        plan,
+        [
+            Impairment("r4", "r3", one_way=True, way=Way(loss=0.02, jitter=0.005), delay=0.03),
+            Impairment("r1", "client", way=Way(rate=48e3), mtu=1400, silent=True),
+            Impairment("r4", "servers", one_way=True, way=Way(reorder=0.01, duplicate=0.02)),
+        ],
+    )
+    lines = {re.split(r"[│├└─═ ]+", f" {line}")[1]: line for line in picture(worse).splitlines()}
+    assert lines["r3"].endswith("30 + 5 ms, 2 % lost ↓")
+    assert "═" in lines["r3"]
+    assert lines["client"].endswith("48 kbit/s  mtu 1400, silent")
+    assert lines["servers"].endswith("1 % overtaken, 2 % doubled ↓")
