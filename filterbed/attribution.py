@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from filterbed.header import PROTOCOLS, TCP, Flow, Header, dissect, flow_key, quoted, raw
 from filterbed.naming import question
 from filterbed.pcapng import Frame
-from filterbed.question import Pair, Question
+from filterbed.question import Pair, Question, network_block, ports
 from filterbed.translation import NONE, Translations
 
 #: Who a packet belongs to: a (vantage, target), or a flow of nobody's (None: no flow at all).
@@ -126,11 +126,30 @@ def of_measurements(
         for one in measured:
             pair = (vantage, str(one["target"]))
             claim = Claim(pair, float(one["t_start"]), float(one["t_end"]))
-            for flow in one["flows"]:
+            aside = [(flow, _helper(question, claim, flow)) for flow in one.get("aside", ())]
+            for flow, owner in [*((flow, claim) for flow in one["flows"]), *aside]:
                 for key in _keys(flow, own):
                     for seen in (key, *translations.get(key, ())):
-                        claims[seen].append(claim)
+                        claims[seen].append(owner)
     return Sorter(question, claims)
+
+
+def _helper(question: Question, claim: Claim, flow: Sequence[Any]) -> Claim:
+    """Return who a flow to a helper belongs to that its measurement could do without.
+
+    Where the measurement's target is declared blocked by the network, that is one of its own: to be
+    left without help may be how it is blocked. Else it is the target that stands where the helper
+    does, if there is one: what happens to the helper is that target's truth.
+    """
+    truth = question.truths.get(claim.pair)
+    if truth is not None and network_block(truth.label):
+        return claim
+    there = question.servers.get(raw(str(flow[3])), ())
+    asked = {target.name: ports(target) for target in question.targets}
+    for name in there:
+        if name != claim.pair[1] and int(flow[4]) in (asked.get(name) or ()):
+            return replace(claim, pair=(claim.pair[0], name))
+    return claim
 
 
 def _keys(flow: Sequence[Any], own: Sequence[bytes]) -> list[Flow]:

@@ -37,6 +37,7 @@ PROGRAMS = (
     ("nsd", "-v", "nsd"),
     ("unbound", "-V", "unbound"),
     ("kamailio", "-v", "kamailio"),
+    ("turnserver", "--version", "coturn"),
     ("sipp", "-v", "sip-tester"),
     ("dumpcap", "-v", "wireshark-common"),
     ("dig", "-v", "bind9-dnsutils"),

@@ -16,7 +16,7 @@ from scenarios.ground import Ground
 from scenarios.model import Label
 from scenarios.strain import HEAD, strain, swallowed
 from topologies.page import page
-from topologies.service import Conduct, Service, Sip, Web
+from topologies.service import Conduct, Service, Sip, Turn, Web
 
 AnyTarget = (
     schema.WebTarget
@@ -27,7 +27,11 @@ AnyTarget = (
     | schema.CallTarget
 )
 #: The ports a service listens on, by transport.
-_PORTS = {Web: {"tcp": {80, 443}, "udp": set()}, Sip: {"tcp": {5060}, "udp": {5060}}}
+_PORTS = {
+    Web: {"tcp": {80, 443}, "udp": set()},
+    Sip: {"tcp": {5060}, "udp": {5060}},
+    Turn: {"tcp": {3478}, "udp": {3478}},
+}
 _BROKEN = frozenset(
     {
         *("dead-name", "refused", "reset", "silent", "expired", "self-signed", "wrong-name"),
@@ -78,6 +82,8 @@ def answer(target: AnyTarget, host: str, ground: Ground) -> str:
         case schema.SipTarget():
             sips = [s for s in serving if isinstance(s, Sip)]
             return _phone(target, sips[0], host, ground) if sips else "refused"
+        case schema.UdpTarget():
+            return _datagram(target, serving)
         case _:
             return _port(serving, target.kind, target.port)
 
@@ -123,12 +129,36 @@ def _phone(target: schema.SipTarget, sip: Sip, host: str, ground: Ground) -> str
     if (target.user or next(iter(dict(sip.users)))) in sip.unpaid:
         return "status: 403"
     met = _CONDUCTS[sip.conduct(target.callee)]
+    if met == "answers" and ":" not in sip.addresses[0] and not _heard(target, host, ground):
+        return "one-way"
     return met if met != "answers" else strain(ground.plan, host, sip.node)
+
+
+def _heard(target: schema.CallTarget, host: str, ground: Ground) -> bool:
+    """Whether a caller can name an address at which its audio arrives."""
+    gateway = ground.plan.gateway(host)
+    if gateway is None or _helps(target.turn, ground):
+        return True
+    return gateway.nat == "cone" and _helps(target.stun, ground)
+
+
+def _helps(name: str | None, ground: Ground) -> bool:
+    """Whether somebody answers STUN and TURN under this name."""
+    serving = serves(name, ground) if name else []
+    return any(isinstance(one, Turn) and one.manner == "answers" for one in serving)
 
 
 def _within(address: str, prefixes: Iterable[str]) -> bool:
     one = ipaddress.ip_address(address)
     return any(one in ipaddress.ip_network(prefix) for prefix in prefixes)
+
+
+def _datagram(target: schema.UdpTarget, serving: list[Service]) -> str:
+    """Return what a datagram meets: a server answers what it understands."""
+    found = _port(serving, "udp", target.port)
+    here = [one for one in serving if target.port in _PORTS[type(one)]["udp"]]
+    understood = any(isinstance(one, Turn) for one in here) == (target.asks == "stun")
+    return "silent" if found == "answers" and not understood else found
 
 
 def _port(serving: list[Service], transport: str, port: int) -> str:

@@ -15,7 +15,7 @@ from topologies.address import COUNTRIES
 from topologies.errors import PlanError
 from topologies.errors import Problem as PlanProblem
 from topologies.plan import Plan
-from topologies.service import Geo, Service, Sip, Web
+from topologies.service import Geo, Service, Sip, Turn, Web
 
 #: Where the addresses of services come from that state none: a hosting company's (Hetzner).
 HOSTING = ipaddress.ip_network("88.198.0.0/16")
@@ -97,7 +97,7 @@ def _vantages(document: schema.Document) -> dict[str, place.Vantage]:
     }
 
 
-def _host(document: schema.Document, entry: schema.Web | schema.Sip) -> str:
+def _host(document: schema.Document, entry: schema.Service) -> str:
     """Name the host a service stands on: one for each carrier, one inside, one abroad."""
     if entry.carrier is None:
         return INSIDE if entry.inside else ABROAD
@@ -122,8 +122,14 @@ def _addresses(document: schema.Document) -> dict[str, tuple[str, ...]]:
     taken = {a for entry in document.services.values() for a in entry.addresses}
     free = (str(a) for a in HOSTING.hosts() if str(a) not in taken)
     return {
-        name: tuple(entry.addresses) or (next(free),) for name, entry in document.services.items()
+        name: tuple(entry.addresses) or tuple(next(free) for _ in range(_wanted(entry)))
+        for name, entry in document.services.items()
     }
+
+
+def _wanted(entry: schema.Service) -> int:
+    """Say how many addresses a service is dealt: two tell a client how its translator maps."""
+    return 2 if isinstance(entry, schema.Turn) else 1
 
 
 def _collisions(
@@ -148,12 +154,12 @@ def _collisions(
                 yield places.problem(at, expected, found=show(address))
 
 
-def _apart(one: schema.Web | schema.Sip, other: schema.Web | schema.Sip) -> str:
+def _apart(one: schema.Service, other: schema.Service) -> str:
     """Say why two services cannot share an address; empty where they can."""
     if (one.carrier, one.inside) != (other.carrier, other.inside):
         return "they stand in different places"
-    if one.kind == other.kind == "sip":
-        return "one SIP service an address"
+    if one.kind == other.kind and one.kind != "web":
+        return f"one {one.kind.upper()} service an address"
     closed = {entry.manner for entry in (one, other)} & {"refused", "silent"}
     if one.kind == other.kind and closed and one.manner != other.manner:
         return "a port is open for both or for neither"
@@ -192,7 +198,7 @@ def _blamed(
 
 def _service(
     name: str,
-    entry: schema.Web | schema.Sip,
+    entry: schema.Service,
     host: str,
     addresses: tuple[str, ...],
     ground: Ground,
@@ -200,6 +206,8 @@ def _service(
     places: Places,
 ) -> Service:
     names = tuple(entry.names)
+    if isinstance(entry, schema.Turn):
+        return Turn(name, host, names, addresses, tuple(entry.users.items()), entry.manner)
     if isinstance(entry, schema.Sip):
         users = tuple(entry.users.items())
         for index, user in enumerate(entry.unpaid):

@@ -11,7 +11,7 @@ from scenarios.error import Problem, ScenarioError, either, nearest, show
 from scenarios.ground import Ground, lay
 from scenarios.model import Scenario, Target, Truth
 from scenarios.places import Places
-from topologies.service import Sip
+from topologies.service import Sip, Turn
 
 #: From the best founded to the least: a scenario is as faithful as its least faithful rule.
 FIDELITY = ("documented", "effect-only", "modelled", "announced")
@@ -116,8 +116,22 @@ def _target(
         users = dict(serving[0].users) if serving else {"alice": "wonderland"}
         user = target.user or next(iter(users))
         fields |= {"user": user, "password": target.password or users.get(user, "")}
+    if isinstance(target, schema.CallTarget):
+        fields = _helped(target, fields, ground)
+    if isinstance(target, schema.UdpTarget) and target.asks is None:
+        del fields["asks"]
     seen = {host: word for host, word in words.items() if host != "control"}
     return Target(name, target.kind, fields, seen)
+
+
+def _helped(target: schema.CallTarget, fields: dict[str, Any], ground: Ground) -> dict[str, Any]:
+    """Leave out the helpers that there are not, and say who we are at the relay."""
+    kept = {key: value for key, value in fields.items() if key not in ("stun", "turn") or value}
+    if target.turn is not None:
+        serving = [s for s in baseline.serves(target.turn, ground) if isinstance(s, Turn)]
+        user, password = serving[0].users[0] if serving else ("", "")
+        kept |= {"turn_user": user, "turn_password": password}
+    return kept
 
 
 def _steps(document: schema.Document, places: Places) -> Iterator[Problem]:

@@ -176,6 +176,16 @@ class Sip(Served):
     manner: Literal["answers", "refused", "silent"] = "answers"
 
 
+class Turn(Served):
+    """A STUN and TURN server on port 3478, UDP and TCP."""
+
+    kind: Literal["turn"]
+    users: Annotated[dict[str, str], Field(min_length=1)] = Field(
+        default_factory=lambda: {"alice": "wonderland"}
+    )
+    manner: Literal["answers", "refused", "silent"] = "answers"
+
+
 class Asked(Closed):
     """What every target has."""
 
@@ -206,11 +216,12 @@ class TcpTarget(Asked):
 
 
 class UdpTarget(Asked):
-    """Send a datagram and await an answer."""
+    """Send a datagram, or a STUN Binding request, and await an answer."""
 
     kind: Literal["udp"]
     host: HostName
     port: Annotated[int, Field(ge=1, le=65535)]
+    asks: Literal["stun"] | None = None
 
 
 class SipTarget(Asked):
@@ -229,6 +240,8 @@ class CallTarget(SipTarget):
     callee: str = "echo"
     seconds: Annotated[int, Field(ge=1, le=60)] = 2
     media: Literal["pcmu", "pcma"] = "pcmu"
+    stun: Domain | None = None
+    turn: Domain | None = None
 
 
 class Rule(BaseModel):
@@ -276,7 +289,7 @@ class Step(Closed):
 
 
 Topology = Annotated[Line | Hops | Fork | Detour | Series | National, Field(discriminator="use")]
-Service = Annotated[Web | Sip, Field(discriminator="kind")]
+Service = Annotated[Web | Sip | Turn, Field(discriminator="kind")]
 Target = Annotated[
     WebTarget | DnsTarget | TcpTarget | UdpTarget | SipTarget | CallTarget,
     Field(discriminator="kind"),

@@ -11,7 +11,7 @@ from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.ground import Ground
 from scenarios.model import Label, Truth
 from scenarios.places import Places
-from topologies.service import Sip
+from topologies.service import Sip, Turn
 
 Pair = tuple[str, str]
 #: The end of time.
@@ -122,10 +122,27 @@ def _account(
         expected = f"a user of {sips[0].id}: {either(users)}"
         hint = nearest(target.user, users)
         yield places.problem((*at, "user"), expected, found=show(target.user), hint=hint)
+    if isinstance(target, schema.CallTarget):
+        yield from _helpers(target, at, ground, places)
     if isinstance(target, schema.CallTarget) and target.callee not in sips[0].callees:
         expected = f"a callee of {sips[0].id}: {either(sips[0].callees)}"
         hint = nearest(target.callee, sips[0].callees)
         yield places.problem((*at, "callee"), expected, found=show(target.callee), hint=hint)
+
+
+def _helpers(
+    target: schema.CallTarget, at: Path, ground: Ground, places: Places
+) -> Iterator[Problem]:
+    """Check that those a call asks for help are there."""
+    relays = [service for service in ground.services if isinstance(service, Turn)]
+    known = [name for service in relays for name in (*service.names, *service.addresses)]
+    for key in ("stun", "turn"):
+        name = getattr(target, key)
+        if name is not None and name not in known:
+            names = either(known) if known else "there is none"
+            expected = f"a name of a service of kind turn: {names}"
+            hint = nearest(name, known)
+            yield places.problem((*at, key), expected, found=show(name), hint=hint)
 
 
 def truths(

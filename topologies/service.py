@@ -73,4 +73,19 @@ class Sip:
         return dict(self.conducts).get(callee, "answers")
 
 
-Service = Web | Sip
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """STUN for everybody, and relays for `users` (user, password), on port 3478, UDP and TCP.
+
+    With two addresses a client can tell how its translator maps.
+    """
+
+    id: str
+    node: str
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    users: tuple[tuple[str, str], ...]
+    manner: Manner = "answers"
+
+
+Service = Web | Sip | Turn

@@ -6,8 +6,8 @@ sender, its time and its TTL. The media socket is ours too: RTP is counted packe
 because sipp's exit status says nothing about media. docs/voip.md says what the numbers mean.
 
 Wire:    RFC 3261 section 13; RFC 3550; PCMU or PCMA in packets of 20 ms (RFC 3551).
-Limits:  UDP and IPv4 or IPv6 literal media addresses; no STUN, no SRTP; RTCP only where the other
-         end takes it on the media's port.
+Limits:  UDP and IPv4 or IPv6 literal media addresses; no SRTP, and of ICE only that candidates are
+         gathered; RTCP only where the other end takes it on the media's port.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from filterbed.probe import datagram, sdp, ways
+from filterbed.probe import datagram, path, sdp, ways
 from filterbed.probe.address import family, shown
 from filterbed.probe.dialog import Dialog
 from filterbed.probe.errors import MachineError, TargetError
@@ -55,6 +55,7 @@ class _Line:
     inside: socket.socket
     outside: socket.socket
     audio: Audio
+    path: path.Path
     seconds: float
     timeout: float
     dialog: Dialog = field(default_factory=Dialog)
@@ -109,6 +110,8 @@ class _Line:
         now = time.monotonic()
         if offer:
             self.audio.peer, self.audio.mux = (offer.address, offer.port), offer.mux
+            self.path.reach(self.audio.peer)
+            now = time.monotonic()
             self.ticks = [now + PACKET * n for n in range(int(self.seconds / PACKET))]
         return now + self.seconds + TAIL + 2 * self.timeout + GRACE
 
@@ -121,8 +124,13 @@ def place(
     timeout: float,
     flows: list[Flow],
     codec: str = "PCMU",
+    helpers: path.Help | None = None,
+    aside: list[Flow] | None = None,
 ) -> Row:
     """Call `callee` and talk for `seconds`; return the `sip.call` part of a measurement.
+
+    `helpers` are asked how media can reach us (`filterbed.probe.path`); `aside` takes the flows to
+    them.
 
     `timeout` seconds are given for the answer to INVITE (2 s more once it was provisionally
     answered), and again for the answer to BYE.
@@ -137,18 +145,21 @@ def place(
         raise TargetError(f"codec {codec!r:.40}: expected one of {', '.join(PAYLOADS)}")
     began = time.monotonic()
     for _ in range(TRIES):
-        with _wired(account, codec, seconds, timeout) as line:
+        with _wired(account, codec, seconds, timeout, helpers or path.Help()) as line:
             said = _attempt(line, [program, *_options(line, callee)])
-            _note(line, flows)
+            _note(line, flows, aside if aside is not None else flows)
             row = ways.row(line.dialog, line.audio, silenced=line.silenced)
+            row["path"] = line.path.row
         if line.dialog.tries:
             return row | {"seconds": elapsed(began)}
     raise MachineError(f"sipp sent no INVITE, {TRIES} times: {said}")
 
 
 @contextlib.contextmanager
-def _wired(account: Account, codec: str, seconds: float, timeout: float) -> Iterator[_Line]:
-    """Open a call's sockets; no packet is sent."""
+def _wired(
+    account: Account, codec: str, seconds: float, timeout: float, helpers: path.Help
+) -> Iterator[_Line]:
+    """Open a call's sockets, and ask the helpers; the registrar is sent no packet."""
     kind = family(account.address)
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inside,
@@ -161,7 +172,9 @@ def _wired(account: Account, codec: str, seconds: float, timeout: float) -> Iter
             sock.bind((local, 0))
         for sock in (inside, outside, sound):
             datagram.prepare(sock)
-        yield _Line(account, inside, outside, Audio(sound, codec), seconds, timeout)
+        with path.find(sound, local, helpers, timeout=timeout) as found:
+            audio = Audio(found.sock, codec)
+            yield _Line(account, inside, outside, audio, found, seconds, timeout)
 
 
 def _local(account: Account) -> str:
@@ -186,9 +199,9 @@ def _options(line: _Line, callee: str) -> list[str]:
         "callee": callee,
         "nonce": secrets.token_hex(8),
         "here": f"{shown(local)}:{port}",
-        "audio_ip": local,
+        "audio_ip": line.path.offered[0],
         "ip": "6" if ":" in local else "4",
-        "audio_port": str(line.audio.sock.getsockname()[1]),
+        "audio_port": str(line.path.offered[1]),
         "payload": str(PAYLOADS[line.audio.codec][0]),
         "codec": line.audio.codec,
     }
@@ -271,10 +284,10 @@ def _step(line: _Line, deadline: float, ended: int | None = None) -> bool:
     return ended in ready and line.inside not in ready and line.outside not in ready
 
 
-def _note(line: _Line, flows: list[Flow]) -> None:
+def _note(line: _Line, flows: list[Flow], aside: list[Flow]) -> None:
     """Note the sockets that spoke to the network."""
     if line.dialog.tries:
         local = line.outside.getsockname()[:2]
         flows.append(["udp", *local, line.account.address, line.account.port])
-    if line.audio.peer:
-        flows.append(["udp", *line.audio.sock.getsockname()[:2], *line.audio.peer])
+        flows += line.path.flows
+        aside += line.path.aside

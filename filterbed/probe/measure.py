@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
-from filterbed.probe import call, resolve, sip, tls, web
+from filterbed.probe import call, path, resolve, sip, stun, tls, turn, web
 from filterbed.probe.address import endpoint, family, literal
 from filterbed.probe.errors import ProbeError
 from filterbed.probe.stream import Flow, Row, Stream, connect_all, elapsed, note, outcome
@@ -51,6 +51,7 @@ def measure(target: Any, *, timeout: float = TIMEOUT, resolver: str | None = Non
     row: Row = {"target": target.get("target", ""), "kind": target["kind"], "t_start": time.time()}
     row |= {"t_end": 0.0, "flows": [], "dns": None, "tcp": [], "tls": [], "http": [], "udp": []}
     row["sip"] = {"register": None, "call": None}
+    row["aside"] = []
     run = Run(target, timeout, resolver, row)
     _KINDS[target["kind"]](run)
     row["flows"] = run.flows
@@ -153,8 +154,11 @@ def _unverified(run: Run, where: Url, address: str, row: Row) -> tls.Secure | No
 def _udp(run: Run) -> None:
     host, port = run.target["host"], run.target["port"]
     payload = str(run.target.get("payload", "filterbed\n")).encode()
+    asks = run.target.get("asks")
+    if asks == "stun":
+        payload = stun.write(stun.request(stun.Method.BINDING))
     for address in lookup(run, host):
-        run.row["udp"].append(_datagram(run, address, port, payload))
+        run.row["udp"].append(_datagram(run, address, port, payload) | {"asks": asks})
 
 
 def _datagram(run: Run, address: str, port: int, payload: bytes) -> Row:
@@ -204,7 +208,25 @@ def _call(run: Run) -> None:
             codec=str(run.target.get("media", "pcmu")).upper(),
             timeout=run.timeout,
             flows=run.flows,
+            helpers=_helpers(run, family(registered["address"])),
+            aside=run.row["aside"],
         )
+
+
+def _helpers(run: Run, kind: socket.AddressFamily) -> path.Help:
+    """Find the addresses of those who help the call's media out; who has none does not help."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    qtype = "AAAA" if kind == socket.AF_INET6 else "A"
+    for key in ("stun", "turn"):
+        if text := run.target.get(key):
+            host, port = endpoint(text, stun.PORT)
+            known = [literal(host)] if literal(host) else _ask(run, host, qtype)["addresses"]
+            found[key] = [(address, port) for address in known if address]
+    server = None
+    if found.get("turn"):
+        who = (run.target.get("turn_user") or "", run.target.get("turn_password") or "")
+        server = turn.Server(*found["turn"][0], *who)
+    return path.Help(tuple(found.get("stun", ())[:2]), server)
 
 
 _KINDS: dict[str, Callable[[Run], None]] = {

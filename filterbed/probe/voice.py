@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from filterbed.probe import hearing
-from filterbed.probe.verdict import Part, Verdict, blocked, down, ok, unknown
+from filterbed.probe.address import endpoint
+from filterbed.probe.verdict import Part, Verdict, blocked, bogon, down, ok, unknown
 
 #: An answer that took less than this share of the registrar's quickest, and MARGIN seconds less, is
 #: from nearer.
@@ -84,7 +85,31 @@ def call(local: Part, control: Part, proof: Part) -> Verdict | None:
         return None
     if here["outcome"] != "ok":
         return _unanswered(here, there, local["sip"]["register"])
-    return _ended(here, there) or hearing.media(here, there)
+    return _ended(here, there) or _cornered(here, there) or hearing.media(here, there)
+
+
+def _cornered(here: Part, there: Part | None) -> Verdict | None:
+    """Judge a call that was heard and heard nothing, because it named an address nobody can reach.
+
+    A translator of ours is to blame, and nobody else; unless one who would have told us a better
+    address was silent here and is not silent to the control. None for every other call.
+    """
+    path, media = here.get("path"), here.get("media")
+    if not path or not media:
+        return None
+    if media["from_callee"]["received"] or not media["to_callee"]["received"]:
+        return None
+    reachable = path["how"] == "turn" or not bogon(endpoint(path["offered"], 0)[0])
+    dependent = (path.get("stun") or {}).get("mapping") == "dependent"
+    if reachable and not dependent:
+        return None
+    said = f"the address offered for the audio, {path['offered']}, leads to nobody"
+    known = (there or {}).get("path") or {}
+    for name in ("turn", "stun"):
+        one, other = path.get(name), known.get(name)
+        if one and other and other["outcome"] == "ok" and one["outcome"] in ("timeout", "refused"):
+            return blocked(f"{name}.timeout", f"{name} answers the control and not us; {said}")
+    return down(f"{said}: a translator on our side")
 
 
 def _unanswered(here: Part, there: Part | None, registrar: Part | None) -> Verdict:
@@ -150,5 +175,6 @@ def datagram(local: Part, control: Part, proof: Part) -> Verdict | None:
     if not lost:
         same = set(here.values()) == set(there.values())
         return down("unanswered here and at the control") if same else unknown("both fail")
-    word = "udp.timeout" if "timeout" in lost else "ip.unreachable"
+    asked = local["udp"][0].get("asks") or "udp"
+    word = f"{asked}.timeout" if "timeout" in lost else "ip.unreachable"
     return blocked(word, f"{', '.join(sorted(lost))} here, answered at the control")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import dns.message
@@ -65,6 +66,27 @@ def test_a_flow_that_a_gateway_translated() -> None:
     found = of_measurements(QUESTION, measurements, {inner: (seen,)}).sort([frame])
     assert found == [(("bj", "one"),)]
     assert of_measurements(QUESTION, measurements).sort([frame]) == [(seen,)]
+
+
+def test_a_helper_is_the_target_that_stands_there_unless_the_call_is_blocked() -> None:
+    helper = Target("helper", "udp", {"host": SERVER, "port": 3478}, {})
+    packet = IP(src=CLIENT, dst=SERVER) / UDP(sport=4000, dport=3478)
+    frame = Frame(10**9, 0, bytes(packet), len(packet))
+    measurement = {**measured("one"), "aside": [["udp", CLIENT, 4000, SERVER, 3478]]}
+
+    def owner(label: Label, *targets: Target) -> Owner:
+        asked = replace(
+            QUESTION,
+            targets=(*QUESTION.targets, *targets),
+            truths={**QUESTION.truths, ("bj", "one"): Truth(label, OK)},
+        )
+        (found,) = of_measurements(asked, {"bj": [measurement]}).sort([frame])
+        return found[0]
+
+    blocked = Label("blocked", frozenset({"turn.timeout"}), "network")
+    assert owner(OK, helper) == ("bj", "helper")
+    assert owner(blocked, helper) == ("bj", "one")
+    assert owner(OK) == ("bj", "one")
 
 
 def test_an_unbound_local_address_is_any_of_the_vantages() -> None:

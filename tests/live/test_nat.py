@@ -24,6 +24,7 @@ story: Whose packet is it?
 topology: {use: line, delay: 2 ms}
 vantages: {home: {nat: cone}, dorm: {nat: symmetric}, plain: {}}
 services:
+  helper: {kind: turn, names: [stun.example.net], addresses: [88.198.0.90, 88.198.0.91]}
   news: {kind: web, names: [news.example.net]}
   bad: {kind: web, names: [bad.example.net]}
 targets:
@@ -109,3 +110,35 @@ def test_a_client_reaches_servers_over_both_versions(tmp_path: Path, host: str) 
     six = ["dig", "+short", "@2001:4860:4860::8888", "news.example.net"]
     done = filterbed(tmp_path, "exec", "--at", host, "--idle", "--", *six)
     assert (done.returncode, bool(done.stdout.strip())) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "mapping", "filtering"),
+    [
+        ("home", "Endpoint Independent", "Address and Port Dependent"),
+        ("dorm", "Address and Port Dependent", "Address and Port Dependent"),
+        ("plain", "Endpoint Independent", "Endpoint Independent"),
+    ],
+)
+def test_a_stun_client_finds_what_is_declared(
+    tmp_path: Path, host: str, mapping: str, filtering: str
+) -> None:
+    """coturn's own client, by the tests of RFC 5780."""
+    ask = ["turnutils_natdiscovery", "-m", "-f", "88.198.0.90"]
+    done = filterbed(tmp_path, "exec", "--at", host, "--idle", "--", *ask)
+    found = (f"{mapping} Mapping!" in done.stdout, f"{filtering} Filtering!" in done.stdout)
+    assert found == (True, True), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("idle", [(), ("--idle",)], ids=["active", "idle"])
+@pytest.mark.parametrize("name", ["stun-lost", "relay-lost", "translated", "licensed-relays"])
+def test_calls_from_behind_gateways_are_judged_rightly(
+    tmp_path: Path, name: str, idle: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "filterbed", "run", f"voip/{name}", *idle, "--json",
+         "--out", str(tmp_path)],
+        cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True,
+        text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr

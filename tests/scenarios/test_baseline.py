@@ -56,6 +56,7 @@ def test_words_follow_from_services(load: Load, added: str, url: str, word: str)
         ("{kind: tcp, host: www.two.net, port: 22, baseline: refused}", "refused"),
         ("{kind: udp, host: sip.voice.net, port: 5060}", "answers"),
         ("{kind: udp, host: www.two.net, port: 80, baseline: refused}", "refused"),
+        ("{kind: udp, host: sip.voice.net, port: 5060, asks: stun, baseline: silent}", "silent"),
         ("{kind: web, url: 'https://66.33.200.1/', baseline: wrong-name}", "wrong-name"),
         ("{kind: sip, registrar: sip.voice.net}", "answers"),
     ],
@@ -124,3 +125,33 @@ def test_how_a_callee_behaves(load: Load, service: str, word: str, verdict: str)
 def test_who_has_not_paid_is_a_user(load: Load) -> None:
     with pytest.raises(ScenarioError, match=r"services.voice.unpaid.0(?s:.)*bbo(?s:.)*bob"):
         load(("callees: [echo]", "callees: [echo], unpaid: [bbo]"))
+
+
+RELAY = "  relay: {kind: turn, names: [turn.voice.net]}\n  inland: {kind: web"
+
+
+@pytest.mark.parametrize(
+    ("nat", "helpers", "manner", "word"),
+    [
+        ("cone", "", "answers", "one-way"),
+        ("cone", ", stun: turn.voice.net", "answers", "answers"),
+        ("symmetric", ", stun: turn.voice.net", "answers", "one-way"),
+        ("symmetric", ", turn: turn.voice.net", "answers", "answers"),
+        ("cone", ", turn: turn.voice.net", "silent", "one-way"),
+    ],
+)
+def test_calls_from_behind_a_translator(
+    load: Load, nat: str, helpers: str, manner: str, word: str
+) -> None:
+    verdict = "ok" if word == "answers" else "down"
+    scenario = load(
+        ("us: {abroad: true", f"us: {{abroad: true, nat: {nat}"),
+        ("  inland: {kind: web", RELAY.replace("net]", f"net], manner: {manner}")),
+        ("sip.voice.net}\n", f"sip.voice.net{helpers}, baseline: {{us: {word}}}}}\n"),
+        ("{target: [two, call, inland], verdict: ok}", "{target: [two, inland], verdict: ok}"),
+        ("{target: dead,", "{target: call, from: inside, verdict: ok}\n  - {target: dead,"),
+        ("{target: dead,", f"{{target: call, from: us, verdict: {verdict}}}\n  - {{target: dead,"),
+    )
+    call = next(target for target in scenario.targets if target.name == "call")
+    assert (call.baseline["us"], call.baseline["bj-cu"]) == (word, "answers")
+    assert ("turn_user" in call.fields) == (", turn:" in helpers)

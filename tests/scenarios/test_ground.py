@@ -18,6 +18,12 @@ Break = Callable[..., list[str]]
         ("us: {abroad", "overseas-1: {abroad", "11:3  vantages.overseas-1", "at most 9"),
         ("us: {abroad", "gw1: {nat: cone, abroad", "11:3  vantages.gw1", "a name that is free"),
         ("us: {abroad", "us: {nat: cones, abroad", "11:13  vantages.us.nat", "mean 'cone'?"),
+        (
+            "sip.voice.net}\n",
+            "sip.voice.net, turn: t.net}\n",
+            "26:54  targets.call.turn",
+            "is none",
+        ),
         ("us: {abroad", "border: {abroad", "11:3  vantages.border", "a name that is free"),
         ("city: beijing, c", "city: beijin, c", "9:17  vantages.bj-cu.city", "mean 'beijing'?"),
         ("carrier: unicom}", "carrier: unicorn}", "9:35  vantages.bj-cu.carrier", "mean 'unicom'?"),

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from topologies.plan import Plan
-from topologies.service import Service, Sip, Web
-from topologies.services import firewall, kamailio, nginx, nsd, sipp, unbound
+from topologies.service import Service, Sip, Turn, Web
+from topologies.services import firewall, kamailio, nginx, nsd, sipp, turn, unbound
 from topologies.services.certificate import Authority
 from topologies.services.program import Program
 from topologies.services.standing import START_LIMIT, Dead, Spawn, Standing
@@ -76,6 +76,8 @@ def programs(
         )
         found += [program for program in servers if program]
         found += sipp.programs(name, sips, workdir)
+        relays = [service for service in here if isinstance(service, Turn)]
+        found += turn.programs(name, relays, workdir)
         closed = [*_silent(here)]
         found += [firewall.program(name, closed, workdir)] if closed else []
     return tuple(found)
@@ -87,7 +89,8 @@ def _silent(services: Sequence[Service]) -> Iterator[firewall.Closed]:
             if isinstance(service, Web):
                 yield address, "tcp", WEB_PORTS
             else:
-                yield from ((address, protocol, (kamailio.PORT,)) for protocol in ("udp", "tcp"))
+                port = turn.PORT if isinstance(service, Turn) else kamailio.PORT
+                yield from ((address, protocol, (port,)) for protocol in ("udp", "tcp"))
 
 
 def _held(plan: Plan, node: str) -> tuple[str, ...]:

@@ -21,10 +21,10 @@ class Ready:
     """One question that a ready program answers, asked from inside its node's network namespace.
 
     `dns`: a query for `name` draws any answer but SERVFAIL and REFUSED; `tcp`: a connection is
-    accepted; `sip`: OPTIONS for `name` draws a response.
+    accepted; `sip`: OPTIONS for `name` draws a response; `stun`: a Binding request draws one.
     """
 
-    how: Literal["dns", "tcp", "sip"]
+    how: Literal["dns", "tcp", "sip", "stun"]
     address: str
     port: int
     name: str = "."

@@ -131,6 +131,19 @@ def _sip(question: Ready) -> str:
     return "" if answer.startswith(b"SIP/2.0 ") else f"not a SIP response: {answer[:40]!r}"
 
 
+#: A Binding request (RFC 8489 section 5) and the success response to it.
+_BINDING = b"\0\1\0\0\x21\x12\xa4\x42filterready!"
+_BOUND = b"\1\1"
+
+
+def _stun(question: Ready) -> str:
+    answer = _exchange(question, _BINDING)
+    if isinstance(answer, str):
+        return answer
+    ours = answer.startswith(_BOUND) and answer[4:20] == _BINDING[4:]
+    return "" if ours else f"not a STUN response: {answer[:40]!r}"
+
+
 def _exchange(question: Ready, data: bytes) -> bytes | str:
     """Send one datagram and return the one that comes back, or why there was none."""
     family = socket.AF_INET6 if ":" in question.address else socket.AF_INET
@@ -145,4 +158,4 @@ def _exchange(question: Ready, data: bytes) -> bytes | str:
             return str(error)
 
 
-ASK: Mapping[str, Callable[[Ready], str]] = {"tcp": _tcp, "dns": _dns, "sip": _sip}
+ASK: Mapping[str, Callable[[Ready], str]] = {"tcp": _tcp, "dns": _dns, "sip": _sip, "stun": _stun}

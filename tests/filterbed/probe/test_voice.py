@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from filterbed.probe import voice
 from filterbed.probe.judge import judge
 
 NET, OWN, OPEN = "network", "server_side", "unknown"
@@ -194,3 +195,52 @@ def test_case(build: Any, case: str) -> None:
     found = judge(build(kind, **here), build(kind, **there), proof)
     assert (found.verdict, list(found.mechanisms), found.locus) == (verdict, mechanisms, locus)
     assert found.detail
+
+
+def cornered(how: str, offered: str, **asked: str) -> dict[str, Any]:
+    """A call that was heard and heard nothing, with what helpers said."""
+    helpers: dict[str, Any] = {"stun": None, "turn": None}
+    helpers |= {name: {"outcome": word, "mapping": None} for name, word in asked.items()}
+    return {
+        "path": {"how": how, "offered": offered, **helpers},
+        "media": {"to_callee": {"received": 50}, "from_callee": {"received": 0}},
+    }
+
+
+PRIVATE, PUBLIC = "192.168.1.2:4000", "202.106.45.2:4000"
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "found"),
+    [
+        (cornered("direct", PRIVATE), cornered("direct", PUBLIC), ("down", ())),
+        (cornered("direct", PUBLIC), cornered("direct", PUBLIC), None),
+        (cornered("turn", PRIVATE, turn="ok"), cornered("direct", PUBLIC), None),
+        (
+            cornered("direct", PRIVATE, stun="timeout"),
+            cornered("direct", PUBLIC, stun="ok"),
+            ("blocked", ("stun.timeout",)),
+        ),
+        (
+            cornered("direct", PRIVATE, stun="timeout", turn="timeout"),
+            cornered("direct", PUBLIC, stun="ok", turn="ok"),
+            ("blocked", ("turn.timeout",)),
+        ),
+        (
+            cornered("direct", PRIVATE, stun="timeout", turn="timeout"),
+            cornered("direct", PUBLIC, stun="timeout", turn="timeout"),
+            ("down", ()),
+        ),
+    ],
+)
+def test_an_address_that_leads_to_nobody(here: Any, there: Any, found: Any) -> None:
+    verdict = voice._cornered(here, there)
+    assert (verdict and (verdict.verdict, verdict.mechanisms)) == found
+
+
+def test_behind_a_symmetric_translator_what_stun_saw_leads_to_nobody() -> None:
+    here = cornered("stun", PUBLIC, stun="ok")
+    here["path"]["stun"]["mapping"] = "dependent"
+    verdict = voice._cornered(here, None)
+    assert verdict is not None
+    assert verdict.verdict == "down"

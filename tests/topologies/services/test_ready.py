@@ -83,7 +83,14 @@ def test_any_sip_response_will_do() -> None:
         assert ask(Ready("sip", "127.0.0.1", port, "example.net")) == {}
 
 
-@pytest.mark.parametrize("how", ["dns", "sip"])
+def test_a_stun_response_must_be_to_our_request() -> None:
+    with answering(lambda data: b"\1\1" + data[2:]) as port:
+        assert ask(Ready("stun", "127.0.0.1", port)) == {}
+    with answering(lambda data: b"\1\1\0\0" + bytes(16)) as port:
+        assert "not a STUN response" in ask(Ready("stun", "127.0.0.1", port))["it"]
+
+
+@pytest.mark.parametrize("how", ["dns", "sip", "stun"])
 def test_junk_is_no_answer(how: str) -> None:
     with answering(lambda _: b"\xff\x00junk") as port:
         assert "not a" in ask(Ready(how, "127.0.0.1", port))["it"]  # type: ignore[arg-type]
