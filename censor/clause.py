@@ -198,6 +198,22 @@ class When(Model):
     signature: list[SignatureName] | None = None
     first_like: Annotated[list[Likeness] | None, Field(alias="first.like")] = None
     first_fully_encrypted: Annotated[Present | None, Field(alias="first.fully_encrypted")] = None
+    ssh: Present | None = None
+    ssh_software: Annotated[Texts | None, Field(alias="ssh.software")] = None
+    socks: Present | None = None
+    socks_version: Annotated[list[Literal[4, 5]] | None, Field(alias="socks.version")] = None
+    socks_host: Annotated[Names | None, Field(alias="socks.host")] = None
+    openvpn: Present | None = None
+    openvpn_kind: Annotated[
+        list[Literal["client-reset", "server-reset", "soft-reset", "control", "ack", "data"]]
+        | None,
+        Field(alias="openvpn.kind"),
+    ] = None
+    wireguard: Present | None = None
+    wireguard_kind: Annotated[
+        list[Literal["initiation", "response", "cookie", "data"]] | None,
+        Field(alias="wireguard.kind"),
+    ] = None
     negated: Annotated[When | None, Field(alias="not")] = None
 
 
@@ -315,6 +331,31 @@ class RtpBehaviour(Model):
     window: Annotated[int, Field(ge=1, le=1000)] = 32
     consecutive: bool = True
     steady: bool = False
+
+
+class SshBehaviour(Model):
+    """Where the box looks for SSH."""
+
+    ports: Ports = "any"
+
+
+class SocksBehaviour(Model):
+    """Where the box looks for SOCKS."""
+
+    ports: Ports = "any"
+
+
+class OpenvpnBehaviour(Model):
+    """Where the box looks for OpenVPN."""
+
+    ports: Ports = "any"
+    over: list[Literal["udp", "tcp"]] = ["udp", "tcp"]
+
+
+class WireguardBehaviour(Model):
+    """Where the box looks for WireGuard."""
+
+    ports: Ports = "any"
 
 
 class SignatureBehaviour(Model):

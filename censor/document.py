@@ -81,6 +81,10 @@ class PolicyDocument(Model):
     rtp: clause.RtpBehaviour = clause.RtpBehaviour()
     first: clause.FirstBehaviour = clause.FirstBehaviour()
     signature: clause.SignatureBehaviour = clause.SignatureBehaviour()
+    ssh: clause.SshBehaviour = clause.SshBehaviour()
+    socks: clause.SocksBehaviour = clause.SocksBehaviour()
+    openvpn: clause.OpenvpnBehaviour = clause.OpenvpnBehaviour()
+    wireguard: clause.WireguardBehaviour = clause.WireguardBehaviour()
     clock: Clock = Clock()
     limits: LimitsDocument = LimitsDocument()
     pools: dict[str, list[Address]] = {}

@@ -13,10 +13,12 @@ from censor.dissect import dtls, quic, quic_hello, rtp, signature
 from censor.dissect.outcome import Foreign, Incomplete
 from censor.dissect.tls import ClientHello
 from censor.entropy import Exemption, Rule, exemption
+from censor.found import Found, Outcome
 from censor.impression import Impression, alike
-from censor.reading import Found, Outcome, hello_trigger
 from censor.reading import glance as reading_glance
+from censor.reading import hello_trigger
 from censor.rules import App, Message, Reading
+from censor.tunnel import TunnelFollower
 
 _NOT_THE_CLIENT: Final = Foreign("not from the client")
 _NO_MEDIA: Final = Foreign("no media")
@@ -255,6 +257,8 @@ FOLLOWERS: Final[Mapping[App, Callable[[Reading, bool], Follower]]] = {
     App.RTP: MediaFollower,
     App.FIRST: lambda reading, _: FirstFollower(reading),
     App.SIGNATURE: lambda reading, _: SignatureFollower(reading),
+    App.OPENVPN: lambda reading, _: TunnelFollower(App.OPENVPN),
+    App.WIREGUARD: lambda reading, _: TunnelFollower(App.WIREGUARD),
 }
 
 

@@ -12,8 +12,9 @@ from censor.dissect import rtp, stun
 from censor.dissect.outcome import Foreign, Incomplete
 from censor.events import Event
 from censor.follower import FOLLOWERS, PEEKING, Follower, MediaFollower, glance
+from censor.found import Found, Outcome
 from censor.packet import Packet
-from censor.reading import Found, Outcome, read
+from censor.reading import read
 from censor.response import opens
 from censor.rules import App, Message, Rule
 from censor.sentence import Court, Sentence

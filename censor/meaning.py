@@ -26,7 +26,10 @@ PROTOCOLS: Final = {
 _QUIC_VERSIONS: Final = {"v1": quic_habit.V1, "v2": quic_habit.V2}
 
 #: Keys whose value is the one name a message has.
-NAMED: Final = ("dns.name", "http.host", "tls.sni", "quic.sni", "dtls.sni", "sip.host")
+NAMED: Final = (
+    *("dns.name", "http.host", "tls.sni", "quic.sni", "dtls.sni", "sip.host"),
+    "socks.host",
+)
 
 #: Keys that ask for more than the name, the method or the query type; with what they list.
 _LISTED: Final[Mapping[str, Mapping[Any, Any] | None]] = {
@@ -41,8 +44,14 @@ _LISTED: Final[Mapping[str, Mapping[Any, Any] | None]] = {
     "stun.application": None,
     "first.like": None,
     "signature": None,
+    "socks.version": None,
+    "openvpn.kind": None,
+    "wireguard.kind": None,
 }
-_TEXTS: Final = ("http.path", "http.query", "http.keyword", "sip.uri", "sip.user_agent")
+_TEXTS: Final = (
+    *("http.path", "http.query", "http.keyword", "sip.uri", "sip.user_agent"),
+    "ssh.software",
+)
 _PLAIN: Final = (
     *("tls.ech", "tls.esni", "quic.ech", "stun.turn"),
     *("rtp", "rtcp", "first.fully_encrypted"),
@@ -293,6 +302,10 @@ def readings(document: PolicyDocument) -> Mapping[App, Reading]:
         ),
         App.DTLS: Reading(port_set(document.dtls.ports), over(["udp"])),
         App.STUN: Reading(port_set(stun.ports), over(stun.over), habit=relays),
+        App.SSH: Reading(port_set(document.ssh.ports), over(["tcp"])),
+        App.SOCKS: Reading(port_set(document.socks.ports), over(["tcp"])),
+        App.OPENVPN: Reading(port_set(document.openvpn.ports), over(document.openvpn.over)),
+        App.WIREGUARD: Reading(port_set(document.wireguard.ports), over(["udp"])),
         App.RTP: Reading(
             port_set(media.ports),
             over(media.over),

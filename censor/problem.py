@@ -123,6 +123,10 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "rtp": clause.RtpBehaviour,
     "first": clause.FirstBehaviour,
     "signature": clause.SignatureBehaviour,
+    "ssh": clause.SshBehaviour,
+    "socks": clause.SocksBehaviour,
+    "openvpn": clause.OpenvpnBehaviour,
+    "wireguard": clause.WireguardBehaviour,
     "limits": doc.LimitsDocument,
     "clock": doc.Clock,
     "chance": doc.Chance,
@@ -130,10 +134,19 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "not": clause.When,
     "residual": action.Residual,
     **dict.fromkeys(
-        ("dns.name", "http.host", "tls.sni", "quic.sni", "dtls.sni", "sip.host"), clause.Names
+        ("dns.name", "http.host", "tls.sni", "quic.sni", "dtls.sni", "sip.host", "socks.host"),
+        clause.Names,
     ),
     **dict.fromkeys(
-        ("http.path", "http.query", "http.keyword", "http.header", "sip.uri", "sip.user_agent"),
+        (
+            "http.path",
+            "http.query",
+            "http.keyword",
+            "http.header",
+            "sip.uri",
+            "sip.user_agent",
+            "ssh.software",
+        ),
         clause.Texts,
     ),
     **dict.fromkeys(("client.address", "server.address"), clause.ListFile),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from censor.dissect import dns, http, sdp, sip, stun, tls
 from censor.dissect.head import split_host
 from censor.dissect.outcome import Foreign, Incomplete
+from censor.found import Found, Outcome
 from censor.rules import REQUEST, App, HttpHabit, Message, Reading
 from censor.sight import METHODS
+from censor.tunnel import read_openvpn, read_socks, read_ssh
 
 _QTYPES: Final = {
     1: "A",
@@ -28,19 +29,6 @@ _QTYPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A message of a protocol: what rules can see of it (None: nothing, as in a response), and
-    how many bytes it took; `last` says that nothing after it in its stream is read, `announced`
-    where it says that media will go."""
-
-    messages: tuple[Message, ...]
-    length: int
-    last: bool = False
-    announced: tuple[sdp.Endpoint, ...] = ()
-
-
-Outcome = Found | Incomplete | Foreign
 _FOREIGN: Final = Foreign("another protocol")
 #: What SIP's responses and its requests have nothing to say about.
 _ANSWERS_LACK: Final = frozenset((REQUEST, "sip.host", "sip.uri"))
@@ -66,6 +54,12 @@ def read(
         return _http(data, reading, whole)
     if app is App.STUN:
         return _stun(data, reading, stream, later)
+    if app is App.SSH:
+        return read_ssh(data, whole=whole)
+    if app is App.SOCKS:
+        return read_socks(data, later=later)
+    if app is App.OPENVPN:
+        return read_openvpn(data, later=later)
     return _sip(data, stream, whole)
 
 

@@ -40,6 +40,10 @@ class App(StrEnum):
     RTP = "rtp"
     FIRST = "first"
     SIGNATURE = "signature"
+    SSH = "ssh"
+    SOCKS = "socks"
+    OPENVPN = "openvpn"
+    WIREGUARD = "wireguard"
 
 
 #: What a rule asks that has a method without a status: a request.

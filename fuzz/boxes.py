@@ -31,6 +31,8 @@ _ON_PATH: Final = [
     _rule("stun", {"stun.turn": True}, {"inject": "icmp-unreachable", "code": "port"}),
     _rule("register", {"sip.method": ["REGISTER"]}, {"inject": "sip-response", "status": 403}),
     _rule("sip", {"sip.host": _NAME}, {"inject": "sip-cancel"}, {"inject": "sip-bye"}),
+    _rule("ssh", {"ssh.software": {"prefix": ["OpenSSH"]}}, _RESET),
+    _rule("proxy", {"socks.host": _NAME}, {"inject": "fin"}),
     _rule("first", {"first.fully_encrypted": True}, _RESET, chance={"of": 0.3, "per": "ecmp"}),
 ]  # fmt: skip
 
@@ -48,6 +50,9 @@ _IN_PATH: Final = [
     _rule("stun", {"stun": True}, {"cut": {"packets": 3, "bytes": 900, "seconds": 3}}),
     _rule("media", {"rtp": True}, {"shape": "8 kbit/s", "queue": 1}, {"thin": 0.1}),
     _rule("reports", {"rtcp": True}, {"rewrite": "packet", "spoil": True}),
+    _rule("openvpn", {"openvpn.kind": ["data"]}, {"cut": {"packets": 2}}),
+    _rule("wireguard", {"wireguard": True}, {"drop": "flow"}),
+    _rule("socks", {"socks": True, "not": {"socks.version": [4]}}, {"drop": "packet"}),
     _rule("calls", {"sip.method": ["INVITE"]}, {"inject": "sip-cancel"}, {"inject": "sip-bye"}),
     _rule("looks", {"first.like": ["ssh", "tls", "stun"]}, {"rewrite": "reset"}, chance=0.5),
     _rule("rest", {"server.port": ["1-8080"], "protocol": "tcp", "tcp.header_length": [20]},

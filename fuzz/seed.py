@@ -34,6 +34,7 @@ _PORTS: Final[Mapping[str, tuple[int, ...]]] = {
     "sdp": (5060,),
     "stun": (3478,),
     "rtp": (6000,),
+    "tunnels": (22, 1080),
 }
 
 #: Frames of QUIC as RFC 9000 section 19 has them: PADDING, PING, ACK, CRYPTO at 0 and at 4.

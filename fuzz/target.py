@@ -17,16 +17,20 @@ from censor.dissect import (
     dtls,
     http,
     icmp,
+    openvpn,
     quic,
     quic_habit,
     quic_hello,
     rtp,
     sdp,
     sip,
+    socks,
+    ssh,
     stun,
     tls,
     varint,
     whatsapp,
+    wireguard,
 )
 from censor.dissect.mosaic import LIMIT, Mosaic
 from censor.drivers import document
@@ -139,6 +143,15 @@ def _stun(data: bytes) -> None:
             for kind, _ in found.attributes:
                 found.addresses(kind)
                 found.text(kind)
+
+
+def _tunnels(data: bytes) -> None:
+    for whole in (False, True):
+        show(ssh.dissect(data, partial=not whole))
+        show(socks.dissect(data, later=whole))
+    openvpn.dissect(data)
+    openvpn.unframe(data)
+    wireguard.dissect(data)
 
 
 def _tls(data: bytes) -> None:
@@ -269,6 +282,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "stun": _stun,
     "rtp": _rtp,
     "icmp": _icmp,
+    "tunnels": _tunnels,
     "looks": _looks,
     "capture": _capture,
     "policy": _policy,

@@ -26,17 +26,22 @@ _NOT_FOUND: Final = 2
 
 
 class Conntrack:
-    """A netlink socket to this namespace's connection table."""
+    """A netlink socket to this namespace's connection table.
 
-    def __init__(self) -> None:
+    `needed`: marks will have to be taken off, so ask at once whether that can be.
+    """
+
+    def __init__(self, *, needed: bool = False) -> None:
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
             self._socket.bind((0, 0))
         except OSError as fault:
             raise MachineError(f"no netlink socket to conntrack: {fault.strerror}") from fault
         self._sequence = 0
+        if needed:
+            self._require()
 
-    def require(self) -> None:
+    def _require(self) -> None:
         """Ask once for what `unmark` will ask, before any packet depends on it.
 
         Raises: MachineError if this kernel does not list connections (no nf_conntrack_netlink).

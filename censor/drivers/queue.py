@@ -69,9 +69,7 @@ class Queue:
         )
         self._sender = Sender(self._now)
         self._shelf = Shelf()
-        self._conntrack = Conntrack() if place.offload else None
-        if self._conntrack and policy.remembers:
-            self._conntrack.require()
+        self._conntrack = Conntrack(needed=policy.remembers) if place.offload else None
         self._filter = kernel.Filter(place.queue, offload=place.offload)
         self._diversion = Diversion() if policy.intercepts else None
         self._met: set[int] = set()

@@ -20,9 +20,9 @@ from censor.decision import Verdict
 from censor.dissect.outcome import Foreign, Incomplete
 from censor.document import PolicyDocument
 from censor.follower import FOLLOWERS, Follower, glance
+from censor.found import Found
 from censor.meaning import readings
 from censor.policy import load
-from censor.reading import Found
 from censor.rules import App
 
 V1, V2 = 1, 0x6B3343CF

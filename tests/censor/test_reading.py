@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from censor.dissect.outcome import Foreign, Incomplete
-from censor.reading import Found, glance, read
+from censor.found import Found
+from censor.reading import glance, read
 from censor.rules import App, HttpHabit, Reading
 
 PLAIN = Reading(None, frozenset({6, 17}))

@@ -52,22 +52,22 @@ class Kernel:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> object:
-    def make(kernel: Kernel) -> Conntrack:
+    def make(kernel: Kernel, *, needed: bool = False) -> Conntrack:
         monkeypatch.setattr(socket, "socket", lambda *_: kernel)
-        return Conntrack()
+        return Conntrack(needed=needed)
 
     return make
 
 
 def test_a_kernel_that_lists_connections_will_do(opened: object) -> None:
     kernel = Kernel(marks=(7,))
-    opened(kernel).require()  # type: ignore[operator]
+    opened(kernel, needed=True)  # type: ignore[operator]
     assert kernel.asked == [1]
 
 
 def test_one_that_does_not_is_refused_with_the_cure(opened: object) -> None:
     with pytest.raises(MachineError, match=r"error 22.*does not list.*--no-offload"):
-        opened(Kernel(EINVAL)).require()  # type: ignore[operator]
+        opened(Kernel(EINVAL), needed=True)  # type: ignore[operator]
 
 
 def test_marks_of_this_pair_are_taken_off(opened: object) -> None:
