@@ -125,6 +125,19 @@ PROFILES: Final[Mapping[str, Profile]] = {
                  ' style="width: 100%; height: 100%" scrolling="no" marginwidth="0"'
                  ' marginheight="0" frameborder="0" vspace="0" hspace="0"></iframe></body></html>'},
     ),
+    "airtel-2018": Profile(
+        "block-page", "in-http", "modelled",
+        "Where The Light Gets In: Analyzing Web Censorship Mechanisms in India (IMC), 2018",
+        {"ip_id": 242, "then": "fin-reset", "reset_server": False},
+    ),
+    "egypt-blank": Profile(
+        "block-page", "eg-dpi", "documented", "ooni/blocking-fingerprints, 2024",
+        {"status": 200, "body": "<HTML></HTML>"},
+    ),
+    "korea-warning": Profile(
+        "block-page", "kr-warning", "documented", "ooni/blocking-fingerprints, 2024",
+        {"status": 302, "location": "http://warning.or.kr"},
+    ),
     "gfw-dns-2007": Profile(
         "dns-answer", "cn-dns-2007-pool8", "documented",
         "The Great DNS Wall of China, 2007", {"ttl": {"random": [30, 255]}},
