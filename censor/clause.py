@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from censor.ladder import LADDER
-from censor.quantity import Flags, Model
+from censor.quantity import Duration, Flags, Model
 
 QTYPES: Final = {
     "A": 1,
@@ -215,6 +215,16 @@ class When(Model):
         Field(alias="wireguard.kind"),
     ] = None
     negated: Annotated[When | None, Field(alias="not")] = None
+
+
+class IpBehaviour(Model):
+    """How the box reads IP: fragments, and IPv6 extension headers."""
+
+    fragments: Literal["as-they-come", "first", "ignore", "reassemble", "drop"] = "as-they-come"
+    overlap: Literal["first", "last"] = "first"
+    most: Annotated[int, Field(ge=2, le=64)] = 64
+    wait: Duration = 30.0
+    extension_headers: Literal["walk", "blind"] = "walk"
 
 
 def followed(tcp: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -59,6 +59,7 @@ class LimitsDocument(Model):
     flows: Annotated[int, Field(ge=1, le=1 << 22)] = 100_000
     idle: Duration = 600.0
     residual: Annotated[int, Field(ge=1, le=1 << 22)] = 100_000
+    fragments: Annotated[int, Field(ge=1, le=4096)] = 256
     give_up: Annotated[int, Field(ge=1, le=1000)] = 8
     held: Annotated[int, Field(ge=1, le=4000)] = 1000
 
@@ -70,6 +71,7 @@ class PolicyDocument(Model):
     latency: Duration | None = None
     race: Literal["must-win", "may-lose"] = "must-win"
     sees: Literal["both", "outbound", "inbound"] = "both"
+    ip: clause.IpBehaviour = clause.IpBehaviour()
     tcp: clause.TcpBehaviour = clause.TcpBehaviour()
     dns: clause.DnsBehaviour = clause.DnsBehaviour()
     http: clause.HttpBehaviour = clause.HttpBehaviour()

@@ -5,28 +5,33 @@ Feed it packets with their times; it answers with verdicts, forged packets and e
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import Final
 
 from censor.announced import Announced
 from censor.burden import Buckets, Shelf
 from censor.case import Case, Docket
-from censor.decision import NOTHING, PASS, SETTLED, Decision, Release
+from censor.decision import NOTHING, PASS, SETTLED, Decision, Release, Verdict
 from censor.events import Event
 from censor.flow import Flow, FlowTable
+from censor.fragment import Fragments, extended, veil
 from censor.hearing import Hearing
 from censor.luck import Luck
 from censor.packet import Key, Malformed, Packet, parse
 from censor.residual import Memories, spell
 from censor.rules import Policy
 from censor.scrutiny import scrutiny
-from censor.sentence import Court
+from censor.sentence import Court, Sentence
 from censor.takeover import greeting
 from censor.wire import Protocol, TcpFlag
 
 _TCP: Final = int(Protocol.TCP)
 _UDP: Final = int(Protocol.UDP)
 _SYN: Final = int(TcpFlag.SYN)
+
+#: Under which name fragments are dropped that no rule asked about.
+_FRAGMENTS: Final = "ip.fragments"
 
 #: How long a settled flow goes without being counted by the flow table, in seconds.
 _TOUCH: Final = 1.0
@@ -45,7 +50,10 @@ class Engine:
         "_cases",
         "_court",
         "_docket",
+        "_fragments",
+        "_heeds",
         "_intercepts",
+        "_ip",
         "_memories",
         "_quick",
         "_settled",
@@ -69,6 +77,9 @@ class Engine:
             Shelf(policy.limits.held),
             policy.ends_calls,
         )
+        self._ip = policy.ip
+        self._heeds = policy.ip.explicit or not policy.ip.walks
+        self._fragments = Fragments(policy.ip)
         self._unseen = scrutiny(policy.tcp)
         self._blind = None if policy.sees is None else not policy.sees
         resync = "syn" in policy.tcp.adopt
@@ -122,7 +133,60 @@ class Engine:
             detail = {"reason": parsed.reason, "offset": parsed.offset}
             events.append(Event(now, "malformed", self.seen, detail=detail))
             return Decision(events=tuple(events))
+        if self._heeds:
+            return self._meet(parsed, now, inside, events)
         return self._judge(parsed, now, inside, events)
+
+    def _meet(self, packet: Packet, now: float, inside: bool, events: list[Event]) -> Decision:
+        """Decide about a packet whose fragments or extension headers the box reads its own way."""
+        if self._ip.explicit and (packet.more_fragments or packet.fragment_offset):
+            match self._ip.fragments:
+                case "ignore":
+                    return Decision(events=tuple(events)) if events else PASS
+                case "drop":
+                    return self._drop(veil(packet), _FRAGMENTS, now, inside, events)
+                case "reassemble":
+                    return self._gather(packet, now, inside, events)
+        extension = None if self._ip.walks else extended(packet)
+        packet = packet if extension is None else veil(packet, extension)
+        return self._judge(packet, now, inside, events)
+
+    def _gather(self, packet: Packet, now: float, inside: bool, events: list[Event]) -> Decision:
+        """Judge a fragment by its addresses, and the whole packet if this completes one."""
+        fragments = self._fragments
+        refusal = fragments.refusal(packet, now)
+        if refusal is not None:
+            return self._drop(veil(packet), refusal, now, inside, events)
+        whole = fragments.feed(packet, now)
+        for what, limit in fragments.evicted:
+            detail = {"what": what, "limit": limit}
+            events.append(Event(now, "evicted", self.seen, detail=detail))
+        fragments.evicted.clear()
+        first = self._judge(veil(packet), now, inside, events)
+        if whole is None or first.verdict is Verdict.DROP:
+            return first
+        then = self._meet(whole, now, inside, list(first.events))
+        if then.verdict is Verdict.DROP:
+            rules = [one.rule for one in then.events if one.event in ("dropped", "intercepted")]
+            fragments.refuse(packet, (rules and rules[-1]) or _FRAGMENTS, now)
+        kept = first if then.verdict is Verdict.ACCEPT else then
+        return replace(
+            kept, events=then.events, injections=first.injections + then.injections,
+            unsettle=first.unsettle or then.unsettle,
+        )  # fmt: skip
+
+    def _drop(
+        self, packet: Packet, rule: str, now: float, inside: bool, events: list[Event]
+    ) -> Decision:
+        """Drop a fragment for what it is a part of."""
+        flow = self._table.observe(packet, now=now, inside=inside)
+        self._evict(now, events)
+        case = self._cases.get(flow.key)
+        if case is None or case.flow is not flow:
+            case = self._open(flow, case)
+        sentence = Sentence(self._court, case, packet, now, self.seen, events)
+        sentence.drop(rule)
+        return sentence.decide(settled=False)
 
     def _judge(self, packet: Packet, now: float, inside: bool, events: list[Event]) -> Decision:
         court = self._court

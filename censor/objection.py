@@ -81,6 +81,14 @@ def sight_objections(document: Mapping[str, Any]) -> Iterable[Problem]:
         for word in sorted(_words(tcp.get(key)) & _words(tcp.get(other))):
             told = f"words that are not in tcp.{other} too, for it cannot do both"
             yield Problem(("tcp", key), word, told)
+    given = document.get("ip")
+    ip = given if isinstance(given, Mapping) else {}
+    if ip.get("fragments") == "drop" and document.get("position") == "on-path":
+        told = "first, ignore or reassemble, for the position is on-path"
+        yield Problem(("ip", "fragments"), "drop", told, "an in-path box may drop")
+    for key in ("overlap", "most", "wait"):
+        if key in ip and ip.get("fragments") != "reassemble":
+            yield Problem(("ip", key), ip[key], "ip.fragments: reassemble, which it is about")
     if tcp.get("ends_at", "any") != "any" and not (resync | teardown) & {"rst", "fin"}:
         told = "rst or fin in tcp.teardown or tcp.resync, which it is about"
         yield Problem(("tcp", "ends_at"), tcp["ends_at"], told)

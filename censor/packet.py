@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import ClassVar, Final
 
 from censor.wire import (
     ICMP_HEADER,
@@ -112,6 +112,9 @@ class Packet:
     more_fragments: bool
     data: bytes
     truncated: bool
+
+    #: Whether it was put together from fragments: see `censor.fragment`.
+    joined: ClassVar[bool] = False
 
     @property
     def payload(self) -> bytes:

@@ -13,6 +13,7 @@ from censor.complaint import Problem
 from censor.document import PolicyDocument
 from censor.enactment import Setting, enact
 from censor.errors import PolicyError
+from censor.fragment import Ip
 from censor.meaning import compile_when, readings
 from censor.odds import Clock, Odds
 from censor.problem import problems
@@ -65,8 +66,9 @@ def scaled(document: Mapping[str, Any], clock_rate: float) -> dict[str, Any]:
     if found:
         raise InvalidPolicy(found)
     copy = deepcopy(dict(document))
-    if "latency" in copy:
-        copy["latency"] = seconds(copy["latency"])
+    for holder, key in ((copy, "latency"), (copy.get("ip", {}), "wait")):
+        if key in holder:
+            holder[key] = seconds(holder[key])
     if "idle" in copy.get("limits", {}):
         copy["limits"]["idle"] = seconds(copy["limits"]["idle"])
     elif clock_rate != 1:
@@ -119,7 +121,14 @@ def _policy(document: PolicyDocument) -> Policy:
         exceptions=tuple(rule for rule in compiled if rule.allows),
         rules=tuple(rule for rule in compiled if not rule.allows),
         sees=_SEES[document.sees],
+        ip=_ip(document),
     )
+
+
+def _ip(document: PolicyDocument) -> Ip:
+    ip = document.ip
+    walks, limit = ip.extension_headers == "walk", document.limits.fragments
+    return Ip(ip.fragments, ip.overlap, ip.most, ip.wait, walks, limit)
 
 
 def _tcp(tcp: clause.TcpBehaviour) -> Tcp:

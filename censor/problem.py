@@ -112,6 +112,7 @@ _PLAIN: Final = {
 _WHOLE: Final = frozenset({*_PLAIN, "literal_error"})
 
 _MODELS: Final[Mapping[str, type[BaseModel]]] = {
+    "ip": clause.IpBehaviour,
     "tcp": clause.TcpBehaviour,
     "dns": clause.DnsBehaviour,
     "http": clause.HttpBehaviour,

@@ -22,7 +22,7 @@ _CHECKSUMS: Final = {_TCP: 16, _UDP: 6, int(Protocol.ICMP6): 2}
 
 def whole(packet: Packet) -> bool:
     """Say whether all of a packet is here, so that it may be rewritten."""
-    return not (packet.truncated or packet.fragment or packet.more_fragments)
+    return not (packet.truncated or packet.fragment or packet.more_fragments or packet.joined)
 
 
 def into_reset(packet: Packet, flags: int) -> bytes | None:

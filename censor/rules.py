@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from censor.act import Act, DnsAnswer, Intercept, SipEnd
+from censor.fragment import Ip
 from censor.lexicon import Names, Texts
 from censor.odds import Odds
 from censor.packet import Packet
@@ -315,6 +316,7 @@ class Limits:
     residual: int
     give_up: int
     held: int = 1000
+    fragments: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +334,7 @@ class Policy:
     exceptions: tuple[Rule, ...]
     rules: tuple[Rule, ...]
     sees: bool | None = None
+    ip: Ip = field(default_factory=Ip)
 
     @property
     def awaits_answers(self) -> bool:

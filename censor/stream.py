@@ -76,6 +76,11 @@ class Stream:
         return self._end is not None and len(self.data) >= self._end
 
     @property
+    def length(self) -> int | None:
+        """Return how many bytes come before the FIN; None before it was seen."""
+        return self._end
+
+    @property
     def pending(self) -> int:
         """Return how many bytes wait beyond a gap."""
         return sum(stop - start for start, stop in self._islands)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ _NO_ERROR: Final = "-m conntrack ! --ctstate RELATED"
 
 _COUNTERS: Final = Path("/proc/self/net/netfilter/nfnetlink_queue")
 _LIBERAL: Final = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
+_TRACKING: Final = re.compile(
+    r"-m (conntrack|state|connmark|connbytes|connlimit|connlabel|helper|socket)\b"
+    r"|-j (CONNMARK|CONNSECMARK|SYNPROXY|TPROXY|CT)\b"
+)
 _PATH: Final = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
@@ -66,6 +71,38 @@ def mark(generation: int) -> int:
     return MARK | (generation & _GENERATIONS)
 
 
+def refuse_where_fragments_are_joined() -> None:
+    """Refuse to read fragments where this namespace's own rules make the kernel join them first.
+
+    It does so before any queue for whatever tracks connections, and stops when the last such rule
+    goes (observed on 6.18; net/netfilter/nf_conntrack_proto.c, nf_ct_netns_get).
+
+    Raises: MachineError with the rule.
+    """
+    for family in ("iptables-save", "ip6tables-save"):
+        done = subprocess.run([_tool(family)], text=True, capture_output=True, check=False)
+        if done.returncode:
+            raise MachineError(f"{family} failed: {done.stderr.strip()}")
+        rule = tracking_rule(done.stdout)
+        if rule is not None:
+            raise MachineError(
+                f"ip.fragments: {family} shows the rule {rule!r}, which tracks connections, so the"
+                " kernel joins fragments before the box sees them; expected none such beside a"
+                " policy about fragments: take the rule away, or `ip.fragments` out of the policy"
+            )
+
+
+def tracking_rule(saved: str) -> str | None:
+    """Return the first rule that makes the kernel track connections, of what `-save` printed."""
+    table = ""
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            table = line[1:]
+        elif line.startswith("-A ") and (table == "nat" or _TRACKING.search(line)):
+            return line
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Counters:
     """What the kernel counts for a queue: packets waiting, dropped because the queue was full,
@@ -84,9 +121,10 @@ class Filter:
     connection's mark, for it is a flow of its own to the engine, nor leaves its own there.
     """
 
-    def __init__(self, number: int, *, offload: bool) -> None:
+    def __init__(self, number: int, offload: bool, fragments: bool = False) -> None:
         self._number = number
         self._offload = offload
+        self._fragments = fragments
         self._tools = [_tool("iptables-restore"), _tool("ip6tables-restore")]
 
     def install(self, generation: int | None) -> None:
@@ -104,6 +142,8 @@ class Filter:
                     f"{tool} refused the queue's rules: {done.stderr.strip()}; `filterbed doctor`"
                     " says what this kernel lacks"
                 )
+        if self._fragments:
+            refuse_where_fragments_are_joined()
         if self._offload and _LIBERAL.exists():
             # Forged and out-of-window segments would take a connection's entry, and its mark, away.
             _LIBERAL.write_text("1\n")

@@ -7,7 +7,7 @@ import os
 import platform
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from struct import pack
 from typing import Final, TextIO
@@ -38,6 +38,11 @@ class Place:
     seed: int = 0
     clock_rate: float = 1.0
     offload: bool = True
+
+    def suited(self, *, fragments: bool) -> Place:
+        """Return the place as a policy wants it: fragments come as they are only without offload,
+        for settled flows need connection tracking, and that joins them."""
+        return replace(self, offload=self.offload and not fragments)
 
     def sides(self) -> Mapping[int, bool]:
         """Return for each interface's index whether it looks inside.

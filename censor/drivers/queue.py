@@ -58,7 +58,7 @@ class Queue:
 
     def __init__(self, policy: Policy, place: Place) -> None:
         kernel.refuse_outside_a_sandbox()
-        self._place = place
+        self._place = place = place.suited(fragments=policy.ip.explicit)
         self._epoch = time.clock_gettime_ns(time.CLOCK_REALTIME)
         self._skew = self._epoch - time.monotonic_ns()
         self._sides = place.sides()
@@ -70,7 +70,7 @@ class Queue:
         self._sender = Sender(self._now)
         self._shelf = Shelf()
         self._conntrack = Conntrack(needed=policy.remembers) if place.offload else None
-        self._filter = kernel.Filter(place.queue, offload=place.offload)
+        self._filter = kernel.Filter(place.queue, place.offload, policy.ip.explicit)
         self._diversion = Diversion() if policy.intercepts else None
         self._met: set[int] = set()
         self._injected = self._dropped = self._marked = 0
@@ -94,14 +94,11 @@ class Queue:
         self._say(
             "started",
             epoch_ns=self._epoch,
-            seed=self._place.seed,
-            clock_rate=self._place.clock_rate,
-            offload=self._place.offload,
+            **{key: getattr(self._place, key) for key in ("seed", "clock_rate", "offload")},
         )
         self._session.switch(False, t=self._t(self._now()))
-        self._dialogue.answer(
-            {"ready": True, "buffer": self._buffer(), "queue_length": _QUEUE_LENGTH}
-        )
+        ready = {"ready": True, "buffer": self._buffer(), "queue_length": _QUEUE_LENGTH}
+        self._dialogue.answer(ready)
         try:
             while not (self._stopping or self._dialogue.over):
                 self._serve_once()

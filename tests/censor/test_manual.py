@@ -52,7 +52,11 @@ def test_every_event_is_explained() -> None:
 
 
 def test_defaults_are_as_stated() -> None:
-    for prefix, model in (("tcp", clause.TcpBehaviour), ("limits", document.LimitsDocument)):
+    for prefix, model in (
+        ("ip", clause.IpBehaviour),
+        ("tcp", clause.TcpBehaviour),
+        ("limits", document.LimitsDocument),
+    ):
         for name, field in model.model_fields.items():
             (row,) = re.findall(rf"^\| `{prefix}\.{name}` \| `?(.*?)`? \|", MANUAL, re.MULTILINE)
             plain = str(field.default).lower().replace("'", "")

@@ -79,3 +79,20 @@ def test_an_icmp_error_neither_takes_nor_leaves_the_mark_of_what_it_is_about() -
     marking = [line for line in lines if "CONNMARK" in line]
     assert len(marking) == 2
     assert all("! --ctstate RELATED" in line for line in marking)
+
+
+@pytest.mark.parametrize(
+    ("saved", "found"),
+    [
+        ("*mangle\n:FORWARD ACCEPT [0:0]\n-A FORWARD -j NFQUEUE --queue-num 7\nCOMMIT\n", None),
+        ("*filter\n-A INPUT -p tcp --dport 53 -j DROP\nCOMMIT\n*nat\nCOMMIT\n", None),
+        ("*nat\n-A POSTROUTING -o eth0 -j MASQUERADE\n", "-A POSTROUTING -o eth0 -j MASQUERADE"),
+        ("*filter\n-A INPUT -m state --state NEW\n", "-A INPUT -m state --state NEW"),
+        ("*mangle\n-A FORWARD -j CONNMARK --save-mark\n", "-A FORWARD -j CONNMARK --save-mark"),
+        ("*raw\n-A PREROUTING -j CT --notrack\n", "-A PREROUTING -j CT --notrack"),
+    ],
+)
+def test_rules_that_make_the_kernel_track_connections_are_known(
+    saved: str, found: str | None
+) -> None:
+    assert kernel.tracking_rule(saved) == found
