@@ -309,6 +309,9 @@ def _attendance(
         )
         return
     rests = _rests(frames, events, begun)
+    # Its first policy is said once its rules are in place; servers may have spoken before.
+    policies = (e for e in events if e.get("event") == "policy")
+    begun += round(next((float(e.get("t", 0)) for e in policies), 0.0) * 1e9)
     for number, side in enumerate(ledger.sides):
         where = SIDES[number]
         ledger.complain(

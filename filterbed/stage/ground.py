@@ -25,6 +25,8 @@ from topologies.services.standing import Standing
 #: The sandbox's own; gone with it.
 WORK = Path("/run/stage")
 _FIRST_QUEUE = 10
+#: The censor's exit status where the machine lacks something.
+LACKS = 3
 
 
 #: What the ground itself is made with; servers say themselves what they need.
@@ -49,16 +51,17 @@ class Ground:
         self.captures = Captures(self.network, self.rundir) if order.capture else None
         self.holds = Holds(self.network, self.rundir, order.seed)
         self.translators = Translators(self.network, self.rundir)
+        # What takes its time to start does so while the servers do.
         self.boxes = self._censors()
+        self.control = Control(self.network, order.vantages, WORK, self.rundir.logs / "control.log")
         say("servers")
         self.standing = self._servers()
         self.ca = self.standing.ca.read_text()
-        self.control = Control(
-            self.network, order.vantages, self.ca, WORK, self.rundir.logs / "control.log"
-        )
         self._await()
 
     def _servers(self) -> Standing:
+        if self.captures:
+            self.captures.ready()  # before there is any traffic: what a door sees, they saw
         scenario = self.order.scenario
         try:
             return services.stand(
@@ -71,9 +74,9 @@ class Ground:
             )
         except ServiceError as error:
             # A server that nobody can reach is not the one to blame if a box on the way is dead.
-            dead = [box for box in self.boxes if not box.alive()]
-            if dead:
-                raise BoxError(f"the censor at {dead[0].name}: {dead[0].last_words()}") from error
+            for box in self.boxes:
+                if not box.alive():
+                    raise _never_stood(box, error) from error
             raise
 
     def place(self, host: str) -> Place:
@@ -127,11 +130,14 @@ class Ground:
         return lost
 
     def _await(self) -> None:
+        for box in self.boxes:
+            try:
+                box.ready()
+            except BoxError as error:
+                raise _never_stood(box, error) from None
         self.holds.ready()
         self.translators.ready()
-        if self.captures:
-            self.captures.ready()
-        self.control.ready()
+        self.control.ready(self.ca)
 
     def _censors(self) -> list[BoxProcess]:
         started = []
@@ -150,16 +156,16 @@ class Ground:
                     clock_rate=self.order.clock_rate,
                 )
             )
-        for box in started:
-            try:
-                box.ready()
-            except BoxError:
-                if box.process.poll() == 3:
-                    raise net.NetworkError(
-                        f"the censor could not start: {box.last_words()}"
-                    ) from None
-                raise
         return started
+
+
+def _never_stood(box: BoxProcess, error: Exception) -> Exception:
+    """Return what to raise for a censor that is not there, whoever noticed."""
+    if box.process.poll() == LACKS:
+        return net.NetworkError(f"the censor could not start: {box.last_words()}")
+    if isinstance(error, BoxError):
+        return error
+    return BoxError(f"the censor at {box.name}: {box.last_words()}")
 
 
 def _require(programs: Iterable[str]) -> None:

@@ -66,14 +66,18 @@ def environment(order: Order, vantage: str) -> dict[str, str]:
 
 
 class Control:
-    """The control helper: one process on the control host, heard on every vantage's loopback."""
+    """The control helper: one process on the control host, heard on every vantage's loopback.
+
+    It starts before there is an authority, which it trusts from `ready` on.
+    """
 
     def __init__(
-        self, network: Network, vantages: Sequence[str], ca: str, directory: Path, log: Path
+        self, network: Network, vantages: Sequence[str], directory: Path, log: Path
     ) -> None:
         self._log = log
         node = network.plan.node("control")
-        (directory / "ca.pem").write_text(ca)
+        self._trusted = directory / "trusted.pem"
+        self._trusted.touch()
         (directory / "resolv.conf").write_text(f"nameserver {node.resolver}\n")
         network.run("control", _bind(f"{directory}/resolv.conf", "/etc/resolv.conf"))
         ears = [self._ear(network, vantage) for vantage in vantages]
@@ -84,7 +88,7 @@ class Control:
             self.process = network.popen(
                 "control",
                 argv,
-                env={**os.environ, "SSL_CERT_FILE": f"{directory}/ca.pem"},
+                env={**os.environ, "SSL_CERT_FILE": str(self._trusted)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -93,8 +97,9 @@ class Control:
         for ear in ears:
             ear.close()
 
-    def ready(self) -> None:
-        """Wait until it serves; NetworkError holds its log's end."""
+    def ready(self, ca: str) -> None:
+        """Have it trust `ca`, and wait until it serves; NetworkError holds its log's end."""
+        self._trusted.write_text(ca)
         wait_until(
             lambda: b"ready" in self._log.read_bytes() or self.process.poll() is not None,
             _CONTROL_SECONDS,
