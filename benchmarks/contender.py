@@ -11,10 +11,11 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.ground import at, run
 
@@ -22,6 +23,9 @@ QUEUE = "1"
 #: What net.core.rmem_max usually is, so all that an ordinary user's queue can have.
 RMEM_MAX = 212_992
 HERE = Path(__file__).parent
+PLAIN = "plain forwarding"
+LOOP = "C loop, every packet"
+OURS = "our censor, every packet"
 #: Looks for names, as a censor of a few thousand names does; nothing in a bulk transfer matches.
 POLICY = {
     "position": "in-path",
@@ -30,6 +34,20 @@ POLICY = {
             "id": "names",
             "when": {"tls.sni": {"suffix": [f"site-{n}.example" for n in range(5000)]}},
             "then": {"drop": "flow"},
+            "fidelity": "modelled",
+        }
+    ],
+}
+#: Answers one name beside the path, at a stated time.
+LATENCY = 0.002
+BESIDE = {
+    "position": "on-path",
+    "latency": LATENCY,
+    "rules": [
+        {
+            "id": "name",
+            "when": {"dns.name": {"suffix": ["site-1.example"]}},
+            "then": {"inject": "dns-answer", "addresses": ["203.98.7.65"]},
             "fidelity": "modelled",
         }
     ],
@@ -52,12 +70,16 @@ queue.run()
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One row: its name, whose rate it is set against, how it stands in the box, with a queue?"""
+    """One row: its name, whose rate it is set against, how it stands in the box, with a queue?
+
+    closely: small packets and round trips are measured too.
+    """
 
     name: str
     against: str
     queue: bool
     stand: Callable[[Path], AbstractContextManager[None]]
+    closely: bool = False
 
 
 def build(folder: Path) -> None:
@@ -109,23 +131,30 @@ def inspected(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def beside(folder: Path) -> Iterator[None]:
+    """Our censor beside the path, which forges an answer to a name."""
+    with censor(folder, policy=BESIDE):
+        yield
+
+
 CONTENDERS = (
-    Contender("plain forwarding", "plain forwarding", False, nothing),
-    Contender("forwarding with connection tracking", "plain forwarding", False, tracking),
+    Contender(PLAIN, PLAIN, False, nothing, closely=True),
+    Contender("forwarding with connection tracking", PLAIN, False, tracking),
     Contender("our censor, settled flows", "forwarding with connection tracking", True, settled),
-    Contender("C loop, every packet", "plain forwarding", True, c_loop),
-    Contender("our censor, every packet", "C loop, every packet", True, inspected),
-    Contender("scapy in the callback, every packet", "C loop, every packet", True, scapy),
+    Contender(LOOP, PLAIN, True, c_loop, closely=True),
+    Contender(OURS, LOOP, True, inspected, closely=True),
+    Contender("scapy in the callback, every packet", LOOP, True, scapy),
 )
 
 
 @contextmanager
-def censor(folder: Path, *options: str) -> Iterator[None]:
+def censor(folder: Path, *options: str, policy: Mapping[str, Any] = POLICY) -> Iterator[None]:
     """Run `python -m censor run` in the box, active, without a record of the packets."""
-    policy = folder / "policy.json"
-    policy.write_text(json.dumps(POLICY))
+    written = folder / "policy.json"
+    written.write_text(json.dumps(policy))
     try:
-        with censor_process(policy, folder, *options):
+        with censor_process(written, folder, *options):
             yield
     finally:  # the censor leaves its rules in place, so that its end never looks like freedom
         for tool in ("iptables", "ip6tables"):

@@ -6,13 +6,19 @@ pairs without any offload and TCP windows are at most 64 KiB, as in a run of the
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-BULK = Path(__file__).with_name("bulk.py")
+HERE = Path(__file__).parent
+PYTHON = (sys.executable, "-I", "-S")
 PORT = 5001
+#: Segments of so many bytes make packets rather than bytes the load.
+SMALL = 88
+ROUND_TRIPS = 400
+QUESTIONS = 200
 RECEIVER = "198.18.2.2"
 HOSTS = ("sender", "box", "receiver")
 LAYOUT = """
@@ -38,9 +44,10 @@ OFFLOADS = ("tso", "gso", "gro", "tx", "rx")
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What one transfer achieved: bits per second, and packets the queue lost meanwhile."""
+    """What one transfer achieved: bits and packets per second, and packets the queue lost."""
 
     rate: float
+    packets: float
     lost: int
 
 
@@ -59,23 +66,54 @@ def lay_out() -> None:
     run(*at("receiver"), "ethtool", "-K", "r-box", *[w for o in OFFLOADS for w in (o, "off")])
 
 
-def transfer(seconds: float) -> Passage:
-    """Send through the box for so many seconds."""
-    python = [sys.executable, "-I", "-S", str(BULK)]
-    receiver = subprocess.Popen(
-        [*at("receiver"), *python, "receive", str(PORT), str(seconds)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert receiver.stdout is not None
-    receiver.stdout.readline()
+def transfer(seconds: float, segment: int | None = None) -> Passage:
+    """Send through the box for so many seconds, in segments of at most so many bytes."""
+    most = [] if segment is None else [str(segment)]
+    receiver = started("receiver", "bulk.py", "receive", str(PORT), str(seconds), *most)
     before = lost()
-    sender = subprocess.Popen([*at("sender"), *python, "send", RECEIVER, str(PORT)])
+    sender = subprocess.Popen(program("sender", "bulk.py", "send", RECEIVER, str(PORT)))
     answer, _ = receiver.communicate(timeout=seconds + 30)
     sender.wait(timeout=30)
     if receiver.returncode != 0:
         raise RuntimeError(f"the transfer ended with exit status {receiver.returncode}")
-    return Passage(float(answer), lost() - before)
+    rate, packets = map(float, answer.split())
+    return Passage(rate, packets, lost() - before)
+
+
+def round_trip() -> float:
+    """Return the median round trip through the box and back, in seconds."""
+    server = started("receiver", "echo.py", "serve", str(PORT))
+    try:
+        return float(
+            run(*program("sender", "echo.py", "ask", RECEIVER, str(PORT), str(ROUND_TRIPS)))
+        )
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def delays() -> list[float]:
+    """Return for each of many questions how long after it the forged answer left, in seconds."""
+    watcher = started("box", "late.py", "watch", "b-in", str(QUESTIONS))
+    run(*program("sender", "late.py", "ask", RECEIVER, str(QUESTIONS)))
+    answer, _ = watcher.communicate(timeout=30)
+    found: list[float] = json.loads(answer)
+    if len(found) < QUESTIONS:
+        raise RuntimeError(f"{len(found)} of {QUESTIONS} questions had a forged answer")
+    return found
+
+
+def program(host: str, name: str, *arguments: str) -> list[str]:
+    """Return the command that runs one of the programs beside this file on a host."""
+    return [*at(host), *PYTHON, str(HERE / name), *arguments]
+
+
+def started(host: str, name: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a program beside this file on a host, and wait for its first line."""
+    process = subprocess.Popen(program(host, name, *arguments), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
 
 
 def lost() -> int:

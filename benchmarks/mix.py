@@ -26,28 +26,28 @@ SYN, ACK, PSH, FIN = 2, 16, 8, 1
 
 Step = tuple[bytes, bool]
 
-#: What a national filter looks for: five thousand names, in four protocols, and answers as one.
-_NAMES: Final = {"suffix": [f"blocked-{n}.example" for n in range(BLOCKED)]}
 _BEYOND: Final = {"fidelity": "modelled"}
-POLICY: Final[dict[str, Any]] = {
-    "position": "in-path",
-    "rules": [
-        {
-            "id": "dns",
-            "when": {"dns.name": _NAMES},
-            "then": {"inject": "dns-answer", "addresses": ["203.98.7.65"]},
-            **_BEYOND,
-        },
-        {"id": "sni", "when": {"tls.sni": _NAMES}, "then": {"inject": "reset"}, **_BEYOND},
-        {"id": "host", "when": {"http.host": _NAMES}, "then": {"inject": "reset"}, **_BEYOND},
-        {
-            "id": "sip",
-            "when": {"sip.host": _NAMES},
-            "then": {"drop": "packet"},
-            **_BEYOND,
-        },
-    ],
-}
+
+
+def policy(blocked: list[str]) -> dict[str, Any]:
+    """Return a policy that has every dissector read, and blocks these names wherever they are."""
+    names = {"suffix": blocked}
+    whens: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "dns": ({"dns.name": names}, {"inject": "dns-answer", "addresses": ["203.98.7.65"]}),
+        "sni": ({"tls.sni": names}, {"inject": "reset"}),
+        "host": ({"http.host": names}, {"inject": "reset"}),
+        "sip": ({"sip.host": names}, {"drop": "packet"}),
+        "quic": ({"quic.sni": names}, {"drop": "flow"}),
+        "dtls": ({"dtls.sni": names}, {"drop": "flow"}),
+        "stun": ({"stun.application": ["whatsapp"]}, {"drop": "packet"}),
+        "rtp": ({"rtp": True}, {"drop": "flow"}),
+        "first": ({"first.fully_encrypted": True}, {"drop": "flow"}),
+    }
+    rules = [{"id": name, "when": w, "then": t, **_BEYOND} for name, (w, t) in whens.items()]
+    return {"position": "in-path", "rules": rules}
+
+
+POLICY: Final = policy([f"blocked-{n}.example" for n in range(BLOCKED)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,29 @@ def mix(count: int, *, seed: int = 0) -> Iterator[Arrival]:
             under_way[kind][place] = makers[kind](luck)
             step = next(under_way[kind][place])
         yield Arrival(step[0], number * SPACING, step[1])
+
+
+def opening(count: int, *, seed: int = 0) -> Iterator[Arrival]:
+    """Yield the beginnings of `count` TLS connections: a handshake and half a ClientHello each.
+
+    None of them is settled by then: this is the most that a flow makes an engine remember before
+    anything is known of it.
+    """
+    luck = random.Random(seed)
+    for number in range(count):
+        client, server = CLIENTS + number % (1 << 16), SERVERS + (number >> 16)
+        own = 20_000 + number % 40_000
+        out, back = luck.getrandbits(32), luck.getrandbits(32)
+        now = number * 4 * SPACING
+        hello = _hello(_name(luck), luck)
+        steps = (
+            (_tcp(client, server, own, 443, out, 0, SYN, b""), True),
+            (_tcp(server, client, 443, own, back, out + 1, SYN | ACK, b""), False),
+            (_tcp(client, server, own, 443, out + 1, back + 1, ACK, b""), True),
+            (_tcp(client, server, own, 443, out + 1, back + 1, PSH | ACK, hello[:100]), True),
+        )
+        for place, (packet, inside) in enumerate(steps):
+            yield Arrival(packet, now + place * SPACING, inside)
 
 
 # Conversations -----------------------------------------------------------------------------------

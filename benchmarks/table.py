@@ -13,7 +13,15 @@ from statistics import median
 from typing import Any
 
 #: How each unit's values are printed.
-FORMATS = {"Gbit/s": "{:.2f}", "packets/s": "{:,.0f}", "s": "{:.2f}"}
+FORMATS = {
+    "Gbit/s": "{:.2f}",
+    "packets/s": "{:,.0f}",
+    "s": "{:.2f}",
+    "ms": "{:.3f}",
+    "MB": "{:.0f}",
+}
+#: Of these, less is better.
+COSTS = frozenset(("s", "ms", "MB"))
 
 #: A load average per core above which figures are not to be trusted.
 BUSY = 0.5
@@ -26,7 +34,7 @@ class Row:
     `against` is another row's name, or an aim such as "aim: 1 s"; `base` is that row's samples, of
     the same rounds, or the aim alone. The ratio is the median of the rounds' own ratios, so that
     what else the machine did in a round does not count.
-    `aim` is the ratio hoped for, None where none is; a time is to stay below its aim.
+    `aim` is the ratio hoped for, None where none is; a cost is to stay below its aim.
     """
 
     name: str
@@ -50,7 +58,7 @@ class Row:
     def fell_short(self) -> bool:
         if self.aim is None:
             return False
-        return self.ratio > self.aim if self.unit == "s" else self.ratio < self.aim
+        return self.ratio > self.aim if self.unit in COSTS else self.ratio < self.aim
 
     def document(self) -> dict[str, Any]:
         """Return what benchmarks/latest.json says of it."""

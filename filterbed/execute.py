@@ -11,10 +11,9 @@ import click
 from filterbed import visibility
 from filterbed.order import Order
 from filterbed.sandbox.launch import Sandbox
-from scenarios.clock import resolved
 from scenarios.error import ScenarioError
 from scenarios.library import find
-from scenarios.loader import load
+from scenarios.model import Scenario
 
 OWN_FAILURE, INTERRUPTED = 125, 130
 #: Where the stage keeps its files: inside the sandbox, and gone with it.
@@ -28,28 +27,59 @@ def main(
 
     Without a command, give a prompt on all its hosts (`filterbed shell`).
     """
+    signal.signal(signal.SIGTERM, _terminated)
+    sandbox = Sandbox(stdin=None)  # gets ready while the scenario is read
+    try:
+        scenario = _load(name, command, host)
+        if scenario is None:
+            return OWN_FAILURE
+        order = _order(scenario, command, host, active, seed, clock_rate)
+        sandbox.send(order, write=[])
+        return _follow(sandbox, scenario.name)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        sandbox.end()
+
+
+def _load(name: str, command: Sequence[str], host: str) -> Scenario | None:
+    """Load the one scenario that is meant; None, and it is said why, where there is none such."""
+    from scenarios.loader import load  # a third of a second, in which the sandbox gets ready
+
     try:
         paths = find(name)
         if len(paths) != 1:
             click.echo(f"filterbed: {name} is a pack; exec takes one scenario", err=True)
-            return OWN_FAILURE
+            return None
         scenario = load(paths[0])
     except ScenarioError as error:
         click.echo(str(error), err=True)
-        return OWN_FAILURE
+        return None
     if scenario.timeline:
         click.echo(f"filterbed: {name} has a timeline, which is not replayed", err=True)
-        return OWN_FAILURE
+        return None
     hosts = [node.name for node in scenario.plan.nodes]
     if command and host not in hosts:
         click.echo(f"filterbed: no host {host!r}; there are {', '.join(hosts)}", err=True)
-        return OWN_FAILURE
-    signal.signal(signal.SIGTERM, _terminated)
+        return None
+    return scenario
+
+
+def _order(
+    scenario: Scenario,
+    command: Sequence[str],
+    host: str,
+    active: bool,
+    seed: int,
+    clock_rate: float,
+) -> Order:
+    from scenarios.clock import resolved
+
     cwd, env = os.getcwd(), dict(os.environ)
     seen = visibility.decide(
         argv=command, cwd=cwd, env=env, out=None, directories=[], scenario=scenario.path
     )
-    order = Order(
+    return Order(
         mode="exec" if command else "shell",
         scenario=scenario,
         directory=SCRATCH,
@@ -68,10 +98,6 @@ def main(
         host=host,
         argv=tuple(command),
     )
-    try:
-        return _follow(Sandbox(order, write=[], stdin=None), scenario.name)
-    except KeyboardInterrupt:
-        return INTERRUPTED
 
 
 def _follow(sandbox: Sandbox, name: str) -> int:

@@ -242,7 +242,8 @@ def _order(
 
 def _follow(order: Order, options: Options) -> tuple[str, int] | None:
     """Start the sandbox and wait for it; return (message, exit status) where it failed."""
-    sandbox = Sandbox(order, write=[order.directory], stdout=2, stderr=2)
+    sandbox = Sandbox(stdout=2, stderr=2)
+    sandbox.send(order, write=[order.directory])
     failed: tuple[str, int] | None = None
     begun = time.monotonic()
     try:

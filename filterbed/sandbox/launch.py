@@ -1,6 +1,6 @@
 """Start a sandbox from outside, follow what it says, and end it.
 
-The order goes in pickled through a file of its own; what the stage says comes back as lines of
+The order goes in pickled through a pipe of its own; what the stage says comes back as lines of
 JSON. The sandbox ends when the stage does, when `Sandbox.end` is called, and when this process
 dies, however it dies. Must be called from the main thread: the kernel ties the sandbox's life to
 the thread that started it (prctl(2), PR_SET_PDEATHSIG).
@@ -8,6 +8,7 @@ the thread that started it (prctl(2), PR_SET_PDEATHSIG).
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pickle
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import IO, Any
 
 from filterbed.order import Order
@@ -24,29 +26,28 @@ LACKS = 3
 
 
 class Sandbox:
-    """A running sandbox; `lines` yields what its stage says until it ends."""
+    """A sandbox that waits for its order; `lines` yields what its stage says until it ends.
+
+    It may be started before the order is known: its interpreter gets ready meanwhile.
+    """
 
     def __init__(
         self,
-        order: Order,
         *,
-        write: Sequence[str],
         stdin: int | IO[Any] | None = subprocess.DEVNULL,
         stdout: int | IO[Any] | None = None,
         stderr: int | IO[Any] | None = None,
     ) -> None:
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("a sandbox must be started from the main thread")
-        orders = os.memfd_create("order")
-        os.write(orders, pickle.dumps(order))
-        os.lseek(orders, 0, os.SEEK_SET)
+        orders, self._orders = os.pipe()
         watch_read, self._watch = os.pipe()
         say_read, say_write = os.pipe()
         argv = [sys.executable, "-P", "-m", "filterbed.sandbox.launch"]
         fds = (orders, watch_read, say_write)
         numbers = [str(fd) for fd in fds]
         self.process = subprocess.Popen(
-            [*argv, str(os.getpid()), *numbers, json.dumps([list(order.keep), list(write)])],
+            [*argv, str(os.getpid()), *numbers],
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
@@ -56,6 +57,13 @@ class Sandbox:
         for fd in fds:
             os.close(fd)
         self._say = os.fdopen(say_read, "r", encoding="utf-8")
+
+    def send(self, order: Order, *, write: Sequence[str]) -> None:
+        """Give it its order; `write`: directories that it may write."""
+        head = json.dumps([list(order.keep), list(write)]).encode() + b"\n"
+        with os.fdopen(self._orders, "wb") as pipe, suppress(BrokenPipeError):
+            self._orders = -1
+            pipe.write(head + pickle.dumps(order))
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield each thing the stage says, as it says it."""
@@ -67,9 +75,10 @@ class Sandbox:
 
     def end(self) -> int:
         """End the sandbox if it still runs; return its exit status."""
-        if self._watch >= 0:
-            os.close(self._watch)
-            self._watch = -1
+        for end in (self._watch, self._orders):
+            if end >= 0:
+                os.close(end)
+        self._watch = self._orders = -1
         try:
             status = self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -102,7 +111,13 @@ def _main(arguments: Sequence[str]) -> int:
     parent, orders, watch, say = (int(a) for a in arguments[:4])
     if os.getppid() != parent:
         return 130  # the runner died before the kernel was told
-    keep, write = json.loads(arguments[4])
+    importlib.import_module("filterbed.stage.main")  # while the order is being written
+    with os.fdopen(orders, "rb") as pipe:
+        head = pipe.readline()
+        order_bytes = pipe.read()
+    if not order_bytes:
+        return 130  # it was thought better of
+    keep, write = json.loads(head)
     # What is made in here must be open to the unprivileged user of tools, whatever the caller's.
     os.umask(0o022)
 
@@ -113,8 +128,7 @@ def _main(arguments: Sequence[str]) -> int:
         from filterbed.stage import main
 
         os.close(watch)
-        with os.fdopen(orders, "rb") as file:
-            order: Order = pickle.load(file)
+        order: Order = pickle.loads(order_bytes)
         run: Callable[[Order, int], int] = main.main
         return run(order, say)
 

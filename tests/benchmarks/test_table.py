@@ -33,6 +33,8 @@ def test_ratio_is_the_median_of_the_rounds_own() -> None:
         (LATE, True),
         (Row("up", (0.5,), "s", "aim", (1.0,), 1.0), False),
         (Row("rate", (0.5,), "packets/s", "aim", (1.0,), 0.4), False),
+        (Row("late", (0.6,), "ms", "aim", (0.5,), 1.0), True),
+        (Row("weight", (90.0,), "MB", "aim", (100.0,), 1.0), False),
     ],
 )
 def test_a_rate_falls_short_below_its_aim_and_a_time_above(row: Row, short: bool) -> None:
