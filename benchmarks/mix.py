@@ -42,6 +42,7 @@ def policy(blocked: list[str]) -> dict[str, Any]:
         "stun": ({"stun.application": ["whatsapp"]}, {"drop": "packet"}),
         "rtp": ({"rtp": True}, {"drop": "flow"}),
         "first": ({"first.fully_encrypted": True}, {"drop": "flow"}),
+        "signature": ({"signature": ["skype-login"]}, {"drop": "flow"}),
     }
     rules = [{"id": name, "when": w, "then": t, **_BEYOND} for name, (w, t) in whens.items()]
     return {"position": "in-path", "rules": rules}

@@ -18,9 +18,11 @@ class Scripted:
         self.order: Any = None
         self.ended = False
 
-    def __call__(self, order: Any, **_: Any) -> Scripted:
-        self.order = order
+    def __call__(self, **_: Any) -> Scripted:
         return self
+
+    def send(self, order: Any, **_: Any) -> None:
+        self.order = order
 
     def lines(self) -> Iterator[dict[str, Any]]:
         for line in self._said:
@@ -95,5 +97,6 @@ def test_what_is_not_there_starts_nothing(
 ) -> None:
     sandbox = Scripted([], 0)
     assert run(monkeypatch, sandbox, **more) == 125
-    assert sandbox.order is None
+    assert sandbox.order is None  # so it ends without having made anything
+    assert sandbox.ended
     assert text in capsys.readouterr().err
