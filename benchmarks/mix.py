@@ -42,6 +42,10 @@ def policy(blocked: list[str]) -> dict[str, Any]:
         "stun": ({"stun.application": ["whatsapp"]}, {"drop": "packet"}),
         "rtp": ({"rtp": True}, {"drop": "flow"}),
         "first": ({"first.fully_encrypted": True}, {"drop": "flow"}),
+        "ssh": ({"ssh": True}, {"drop": "flow"}),
+        "socks": ({"socks": True}, {"drop": "flow"}),
+        "openvpn": ({"openvpn": True}, {"drop": "flow"}),
+        "wireguard": ({"wireguard": True}, {"drop": "flow"}),
         "signature": ({"signature": ["skype-login"]}, {"drop": "flow"}),
     }
     rules = [{"id": name, "when": w, "then": t, **_BEYOND} for name, (w, t) in whens.items()]
