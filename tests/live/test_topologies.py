@@ -208,7 +208,17 @@ print("1 packets transmitted,", len(select.select([asker], [], [], 1)[0]), "rece
 
 
 @pytest.mark.skipif(not Path("/usr/bin/mn").exists(), reason="Mininet's own command is missing")
-@pytest.mark.parametrize("asked", ["line,clients=2", "hops,hops=3,censor=2"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "line,clients=2",
+        "hops,hops=3,censor=2",
+        "fork",
+        "detour",
+        "series,province=wuhan",
+        "national,borders=each",
+    ],
+)
 def test_mininets_own_command_stands_it_up_and_everybody_is_reached(
     tmp_path: Path, asked: str
 ) -> None:
