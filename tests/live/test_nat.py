@@ -142,3 +142,24 @@ def test_calls_from_behind_gateways_are_judged_rightly(
         text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    if name == "translated" and not idle:
+        (run,) = json.loads(done.stdout)["runs"]
+        assert _ways(Path(run["dir"])) == {
+            ("home", "helped"): "stun",
+            ("dorm", "helped"): "turn",
+            ("plain", "helped"): "direct",
+            ("home", "unanswered"): "direct",
+            ("home", "relayed"): "turn",
+        }
+
+
+def _ways(run: Path) -> dict[tuple[str, str], str]:
+    """How some calls of the control pass went, in which no media was lost."""
+    wanted = {("home", "helped"), ("dorm", "helped"), ("plain", "helped"), ("home", "unanswered")}
+    wanted.add(("home", "relayed"))
+    found = {}
+    for line in (run / "control-before.jsonl").read_text().splitlines():
+        one = json.loads(line)
+        if (one["vantage"], one["target"]) in wanted:
+            found[one["vantage"], one["target"]] = one["sip"]["call"]["path"]["how"]
+    return found
