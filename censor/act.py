@@ -248,7 +248,8 @@ class Cut(Burden):
     """Let so many packets or bytes of payload pass, or so many seconds; from then on none.
 
     Whichever comes first; None asks nothing. Counted are packets on their way to `counting`, those
-    with payload only if `data_only`. `lasting` is how long it stays cut.
+    with payload only if `data_only`. `lasting` is how long it stays cut. `per`: whose packets are
+    counted together, and cut together: "flow", "pair" or "rule".
     """
 
     packets: Number | None
@@ -256,6 +257,7 @@ class Cut(Burden):
     seconds: float | None
     counting: Toward
     data_only: bool
+    per: str = "flow"
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,6 +268,7 @@ class Cut(Burden):
     cut: After
     counting: End = "both"
     data_only: bool = False
+    per: Literal["flow", "pair", "rule"] = "flow"
 
 
 class RewriteReset(Burden):

@@ -65,6 +65,25 @@ class Bucket:
         return wait
 
 
+class Gauge:
+    """What a cut has counted: since when, what may still pass, and when it was cut."""
+
+    __slots__ = ("_lasting", "cut_at", "left", "room", "since")
+
+    def __init__(self, act: Cut, now: float, luck: Luck) -> None:
+        self.since = now
+        self.cut_at = inf
+        self.left: float = inf
+        self.room: float = inf if act.size is None else act.size
+        self._lasting = act.lasting
+        if act.packets is not None:
+            self.left = luck.between(act.packets.low, act.packets.high)
+
+    def over(self, now: float) -> bool:
+        """Say whether it was cut for as long as that lasts."""
+        return self._lasting is not None and now > self.cut_at + self._lasting
+
+
 #: Whose bucket: the act's name, the direction, and for a pair its two addresses.
 Owner = tuple[str, bool, bytes, bytes]
 
@@ -72,11 +91,22 @@ Owner = tuple[str, bool, bytes, bytes]
 class Buckets:
     """Buckets that several flows share; the least recently used goes, full again if it returns."""
 
-    __slots__ = ("_buckets", "limit")
+    __slots__ = ("_buckets", "_gauges", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._buckets: OrderedDict[Owner, Bucket] = OrderedDict()
+        self._gauges: OrderedDict[Owner, Gauge] = OrderedDict()
+
+    def gauge(self, owner: Owner, act: Cut, now: float, luck: Luck) -> Gauge:
+        """Return what an owner's cut has counted; begin anew if there is none, or it is over."""
+        gauge = self._gauges.pop(owner, None)
+        if gauge is None or gauge.over(now):
+            gauge = Gauge(act, now, luck)
+            if len(self._gauges) >= self.limit:
+                self._gauges.popitem(last=False)
+        self._gauges[owner] = gauge
+        return gauge
 
     def find(self, owner: Owner, act: Police | Shape, now: float) -> Bucket:
         """Return an owner's bucket, a full one if there is none."""
@@ -96,29 +126,29 @@ class Load:
     `fresh`: the packet that brought it is not counted by a cut.
     """
 
-    __slots__ = ("_buckets", "_left", "_room", "act", "cut_at", "fresh", "rule", "since")
+    __slots__ = ("_buckets", "_gauge", "act", "fresh", "rule", "since")
 
     def __init__(self, act: Burden, rule: str, now: float, luck: Luck, *, fresh: bool) -> None:
         self.act = act
         self.rule = rule
         self.since = now
         self.fresh = fresh
-        self.cut_at = inf
         self._buckets: dict[bool, Bucket] = {}
-        self._left: float = inf
-        self._room: float = inf
-        if isinstance(act, Cut):
-            if act.packets is not None:
-                self._left = luck.between(act.packets.low, act.packets.high)
-            if act.size is not None:
-                self._room = act.size
+        own = isinstance(act, Cut) and act.per == "flow"
+        self._gauge = Gauge(act, now, luck) if own and isinstance(act, Cut) else None
+
+    def share(self, pair: tuple[bytes, bytes], shared: Buckets, luck: Luck) -> None:
+        """Count a cut together with other flows, if it says so."""
+        if isinstance(self.act, Cut) and self._gauge is None:
+            ends = pair if self.act.per == "pair" else (b"", b"")
+            owner = (self.act.name, True, *ends)
+            self._gauge = shared.gauge(owner, self.act, self.since, luck)
 
     def over(self, now: float) -> bool:
         """Say whether it has ended; a cut lasts from the cut on."""
-        lasting = self.act.lasting
-        if lasting is None:
-            return False
-        return now > (self.cut_at if isinstance(self.act, Cut) else self.since) + lasting
+        if self._gauge is not None:
+            return self._gauge.over(now)
+        return self.act.lasting is not None and now > self.since + self.act.lasting
 
     def weigh(
         self,
@@ -132,7 +162,7 @@ class Load:
         """Return for how long a packet is held, in seconds; `DROP` if it is dropped."""
         act = self.act
         if isinstance(act, Cut):
-            return self._cut(act, packet, from_client, now)
+            return self._cut(act, self._gauge, packet, from_client, now)
         if not heads(act.toward, from_client):
             return 0.0
         if isinstance(act, Thin):
@@ -163,18 +193,22 @@ class Load:
             bucket = self._buckets[from_client] = Bucket(act.rate, act.burst, now)
         return bucket
 
-    def _cut(self, act: Cut, packet: Packet, from_client: bool, now: float) -> float:
+    def _cut(
+        self, act: Cut, gauge: Gauge | None, packet: Packet, from_client: bool, now: float
+    ) -> float:
         fresh, self.fresh = self.fresh, False
-        if self.cut_at == inf and act.seconds is not None and now > self.since + act.seconds:
-            self.cut_at = self.since + act.seconds
+        if gauge is None:
+            return 0.0
+        if gauge.cut_at == inf and act.seconds is not None and now > gauge.since + act.seconds:
+            gauge.cut_at = gauge.since + act.seconds
         length = packet.payload_length
         counts = heads(act.counting, from_client) and (length or not act.data_only)
-        if self.cut_at == inf and counts and not fresh:
-            self._left -= 1
-            self._room -= length
-            if self._left < 0 or self._room < 0:
-                self.cut_at = now
-        return DROP if self.cut_at <= now and heads(act.toward, from_client) else 0.0
+        if gauge.cut_at == inf and counts and not fresh:
+            gauge.left -= 1
+            gauge.room -= length
+            if gauge.left < 0 or gauge.room < 0:
+                gauge.cut_at = now
+        return DROP if gauge.cut_at <= now and heads(act.toward, from_client) else 0.0
 
 
 class Shelf:

@@ -152,6 +152,7 @@ def _burden(act: doc.AnyBurden, setting: Setting) -> acts.Act:
                 seconds=act.cut.seconds,
                 counting=acts.Toward(act.counting),
                 data_only=act.data_only,
+                per=act.per,
                 **aim,
             )
         case doc.RewriteReset():

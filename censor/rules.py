@@ -164,6 +164,11 @@ class Ends:
     server_port: int
     inside: bool
 
+    @property
+    def pair(self) -> tuple[bytes, bytes]:
+        """The two addresses, the client's first."""
+        return self.client, self.server
+
 
 @dataclass(frozen=True, slots=True)
 class When:

@@ -202,6 +202,7 @@ class Sentence:
                 self._intercept(act, rule, message)
             case Burden():
                 load = Load(act, rule, self._now, luck, fresh=message is not None)
+                load.share(self.case.ends.pair, self._court.buckets, luck)
                 self.case.burdens = {**self.case.burdens, act.name: load}
             case _:
                 assert_never(act)
@@ -273,15 +274,13 @@ class Sentence:
         """Let the packet meet what its flow bears, unless it is dropped already."""
         case, court = self.case, self._court
         wait, holder = 0.0, ""
-        pair = (case.ends.client, case.ends.server)
         standing = list(case.burdens.items())
         for name, load in standing:
             if load.over(self._now):
                 case.burdens = {key: one for key, one in case.burdens.items() if key != name}
                 continue
-            held = load.weigh(
-                self.packet, self.from_client, self._now, court.luck, pair, court.buckets
-            )
+            pair, luck = case.ends.pair, court.luck
+            held = load.weigh(self.packet, self.from_client, self._now, luck, pair, court.buckets)
             if held == LOST:
                 self.drop(load.rule)
                 return

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from censor.act import Cut, Toward
 from censor.burden import DROP, Bucket, Buckets, Shelf
 from censor.decision import Verdict
+from censor.luck import Luck
 from censor.policy import load, scaled
 
 ACCEPT, DROPPED, HOLD = Verdict.ACCEPT, Verdict.DROP, Verdict.HOLD
@@ -237,3 +239,32 @@ def test_shared_buckets_are_bounded() -> None:
 def test_a_shelf_has_room_again_once_packets_left() -> None:
     shelf = Shelf(1)
     assert [shelf.take(2.0, 1.0), shelf.take(3.0, 1.5), shelf.take(3.0, 2.0)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("per", "same", "other"), [("flow", False, False), ("pair", True, False), ("rule", True, True)]
+)
+def test_whose_packets_a_cut_counts_together(Talk: Any, per: str, same: bool, other: bool) -> None:
+    act = {"cut": {"packets": 3}, "per": per, "for": "60 s"}
+    rule = {"id": "r", "when": {"protocol": "udp"}, "then": act}
+    talk = Talk({"position": "in-path", "rules": [rule]})
+    first = [talk.udp(b"x", port=4000).verdict for _ in range(5)]
+    assert first == [Verdict.ACCEPT] * 3 + [Verdict.DROP] * 2
+    assert (talk.udp(b"x", port=4000, sport=40001).verdict is Verdict.DROP) is same
+    talk.server = "93.184.216.35"
+    assert (talk.udp(b"x", port=4000).verdict is Verdict.DROP) is other
+    talk.now += 61
+    talk.server = "93.184.216.34"
+    anew = [talk.udp(b"x", port=4000, sport=40002).verdict for _ in range(4)]
+    assert anew == [Verdict.ACCEPT] * 3 + [Verdict.DROP]
+
+
+def test_shared_cuts_are_bounded() -> None:
+    shared = Buckets(2)
+    cut = Cut(
+        toward=Toward.BOTH, lasting=None, packets=None, size=9, seconds=None,
+        counting=Toward.BOTH, data_only=False,
+    )  # fmt: skip
+    for n in range(5):
+        shared.gauge(("cut", True, bytes([n]), b""), cut, 0.0, Luck(0))
+    assert len(shared._gauges) == 2
