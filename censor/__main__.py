@@ -16,6 +16,7 @@ from typing import Any
 from censor.drivers import document, replay
 from censor.errors import CensorError, MachineError, PolicyError
 from censor.policy import InvalidPolicy, load, problems
+from censor.reference import reference
 from censor.rules import Policy
 
 _EPILOG = """exit status: 0 well; 1 a replay differs or a live censor failed; 2 bad usage or
@@ -112,6 +113,11 @@ def _check(options: argparse.Namespace) -> int:
     return 2 if bad else 0
 
 
+def _reference(options: argparse.Namespace) -> int:
+    print(reference(), end="")
+    return 0
+
+
 def _policy(path: Path) -> Policy:
     try:
         return load(document.read(path))
@@ -163,6 +169,9 @@ def _parser() -> argparse.ArgumentParser:
         "--inside", nargs="+", metavar="PREFIX", help="the censored side's addresses"
     )
     again.add_argument("--json", action="store_true", help="one JSON document for --events")
+
+    known = commands.add_parser("reference", help="print every key of a policy, as Markdown")
+    known.set_defaults(act=_reference)
 
     check = commands.add_parser("check", help="say what is wrong with policies", epilog=_EPILOG)
     check.set_defaults(act=_check)

@@ -49,6 +49,7 @@ UNMIRRORED = {
     "censor/complaint.py": _DATA + "tests/censor/test_problem.py",
     "censor/clause.py": "declares keys, each tried by tests/censor/test_meaning.py",
     "censor/dissect/quic_habit.py": "declares how to read: tests/censor/dissect/test_quic_hello.py",
+    "censor/provenance.py": _DATA + "tests/censor/test_reference.py",
     "censor/found.py": _DATA + "tests/censor/test_reading.py",
     "censor/document.py": "declares keys, each tried by tests/censor/test_policy.py",
     "censor/drivers/queue.py": _KERNEL + "tests/live/test_censor_queue.py",
