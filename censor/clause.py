@@ -154,6 +154,8 @@ class When(Model):
     tls_esni: Annotated[bool | None, Field(alias="tls.esni")] = None
     tls_ja3: Annotated[list[Ja3] | None, Field(alias="tls.ja3")] = None
     tls_ja4: Annotated[list[Ja4] | None, Field(alias="tls.ja4")] = None
+    tls_certificate: Annotated[Names | None, Field(alias="tls.certificate")] = None
+    tls_issuer: Annotated[Texts | None, Field(alias="tls.issuer")] = None
     quic: Present | None = None
     quic_sni: Annotated[Names | None, Field(alias="quic.sni")] = None
     quic_version: Annotated[list[QuicVersion] | None, Field(alias="quic.version")] = None

@@ -33,6 +33,8 @@ def hand_over(
 ) -> Takeover | str:
     """Describe the connection in which the client's `packet` completes a ClientHello, `message`;
     a text says why it cannot be had."""
+    if message.only:
+        return "the ClientHello has passed already"
     stream = flow.client_stream
     if stream is None or stream.base is None or not stream.reassemble:
         said = packet.seq, packet.payload

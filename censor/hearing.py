@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from dataclasses import replace
 from typing import Final
 
 from censor.act import Act, Burden, Drop, SynAck, Unreachable
@@ -14,7 +15,7 @@ from censor.events import Event
 from censor.follower import FOLLOWERS, PEEKING, Follower, MediaFollower, glance
 from censor.found import Found, Outcome
 from censor.packet import Packet
-from censor.reading import read
+from censor.reading import joined, read
 from censor.response import opens
 from censor.rules import App, Message, Rule
 from censor.sentence import Court, Sentence
@@ -122,6 +123,8 @@ class Hearing:
         case = self._case
         case.trigger = message.trigger
         for rule in rules:
+            if message.only and not message.only & rule.when.asks:
+                continue
             if not (rule.when.matches(case.ends, message) and rule.when.fits(self._packet)):
                 continue
             if rule.allows:
@@ -245,7 +248,17 @@ class Hearing:
             for end in self._court.announced.add(found.announced, self._now):
                 self._sentence.forget_media(end, self._court.announced.limit)
         for message in found.messages:
-            self._hear_message(message, rules)
+            self._hear_message(self._answering(message) if message.only else message, rules)
+
+    def _answering(self, message: Message) -> Message:
+        """Return a server's certificate together with the hello that it answers."""
+        stream = self._case.flow.client_stream
+        said = b"" if stream is None else bytes(stream.data)
+        reading = self._court.policy.readings[App.TLS]
+        hello = read(App.TLS, said, reading, stream=True, whole=stream is None or stream.reassemble)
+        if isinstance(hello, Found) and hello.messages:
+            return joined(hello.messages[0], message)
+        return replace(message, lacks=message.only)  # what it answers is forgotten
 
     def _miss(self) -> None:
         """Count a payload that no topic knows; after enough of them the box gives up.
@@ -280,7 +293,8 @@ class Hearing:
                 self._take(follower.carried(packet.payload), case.topics[App.RTP])
                 return
         answering = case.spoken in _ANSWERING or (
-            case.spoken is App.DNS and self._court.policy.awaits_answers
+            (case.spoken is App.DNS and self._court.policy.awaits_answers)
+            or (case.spoken is App.TLS and self._court.policy.readings[App.TLS].certificates)
         )
         if not (from_client or tcp.both or answering):
             if case.flow.client_stream is None:

@@ -49,7 +49,7 @@ _LISTED: Final[Mapping[str, Mapping[Any, Any] | None]] = {
     "wireguard.kind": None,
 }
 _TEXTS: Final = (
-    *("http.path", "http.query", "http.keyword", "sip.uri", "sip.user_agent"),
+    *("http.path", "http.query", "http.keyword", "tls.issuer", "sip.uri", "sip.user_agent"),
     "ssh.software",
 )
 _PLAIN: Final = (
@@ -117,6 +117,8 @@ def _more(said: Mapping[str, Any], cased: bool) -> Iterable[Condition]:
             yield Condition(
                 key, frozenset(table.get(one, one) if table else one for one in said[key])
             )
+    if "tls.certificate" in said:
+        yield Condition("tls.certificate", compile_names(said["tls.certificate"]))
     for key in _TEXTS:
         if key in said:
             yield Condition(key, compile_texts(said[key]))
@@ -246,6 +248,12 @@ def port_set(ports: Sequence[int | str] | str) -> frozenset[int] | None:
     return frozenset(chosen)
 
 
+def _certified(when: clause.When) -> bool:
+    """Say whether a rule asks for a server's certificate."""
+    own = when.tls_certificate is not None or when.tls_issuer is not None
+    return own or (when.negated is not None and _certified(when.negated))
+
+
 def readings(document: PolicyDocument) -> Mapping[App, Reading]:
     """Return how the box reads each protocol."""
 
@@ -287,6 +295,7 @@ def readings(document: PolicyDocument) -> Mapping[App, Reading]:
             later=False,
             records=tls.join_records,
             habit=tls.skip_ccs,
+            certificates=any(_certified(rule.when) for rule in document.rules),
         ),
         App.SIP: Reading(port_set(sip.ports), over(sip.over)),
         App.QUIC: Reading(

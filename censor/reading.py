@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
-from censor.dissect import dns, http, sdp, sip, stun, tls
+from censor.dissect import certificate, dns, http, sdp, sip, stun, tls
 from censor.dissect.head import split_host
 from censor.dissect.outcome import Foreign, Incomplete
 from censor.found import Found, Outcome
 from censor.rules import REQUEST, App, HttpHabit, Message, Reading
-from censor.sight import METHODS
+from censor.sight import CERTIFIED, METHODS
 from censor.tunnel import read_openvpn, read_socks, read_ssh
 
 _QTYPES: Final = {
@@ -49,7 +50,7 @@ def read(
     if app is App.DNS:
         return _dns(data, reading, stream)
     if app is App.TLS:
-        return _tls(data, reading, whole)
+        return _certificate(data) if later else _tls(data, reading, whole)
     if app is App.HTTP:
         return _http(data, reading, whole)
     if app is App.STUN:
@@ -108,9 +109,26 @@ def _tls(data: bytes, reading: Reading, whole: bool) -> Outcome:
     if not isinstance(seen, tls.ClientHello):
         return seen
     length = skipped + seen.length
+    last = not reading.certificates
     if seen.records > 1 and not reading.records:
         return Found((), length, last=True)
-    return Found((hello_trigger(App.TLS, seen),), length, last=True)
+    message = hello_trigger(App.TLS, seen)
+    return Found((message if last else replace(message, lacks=CERTIFIED),), length, last=last)
+
+
+def _certificate(data: bytes) -> Outcome:
+    seen = certificate.dissect(data)
+    if not isinstance(seen, certificate.Certificate):
+        return seen
+    trigger = {"tls.certificate": seen.names[0] if seen.names else None}
+    message = Message(App.TLS, None, trigger=trigger, seen=seen, only=CERTIFIED)
+    return Found((message,), seen.length, last=True)
+
+
+def joined(hello: Message, shown: Message) -> Message:
+    """Return what rules can see of a server's certificate and of the hello that it answers."""
+    seen = certificate.Shown(hello.seen, shown.seen)
+    return replace(shown, name=hello.name, trigger={**hello.trigger, **shown.trigger}, seen=seen)
 
 
 def hello_trigger(app: App, hello: tls.ClientHello) -> Message:

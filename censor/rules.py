@@ -66,7 +66,8 @@ class Message:
     request URI's host (SIP); None where the message has none. `raw` is the message as it came, and
     `question_end` where a DNS message's questions end in it. `seen` is what the dissector made of
     it, for `censor.sight`. `lacks`: keys that only a later message will answer. `repeated`: more
-    of what a flow was recognised by before, as each packet of a call's media is.
+    of what a flow was recognised by before, as each packet of a call's media is. `only`: if not
+    empty, rules that ask none of these keys were asked before.
     """
 
     app: App
@@ -78,6 +79,7 @@ class Message:
     question_end: int = 0
     seen: Any = None
     lacks: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()
     repeated: bool = False
 
     @property
@@ -115,6 +117,8 @@ class Condition:
             return False
         if isinstance(want, frozenset):
             return any(one in want for one in part) if isinstance(part, tuple) else part in want
+        if isinstance(part, tuple):
+            return any(want.find(one) for one in part)
         found: bool = want.find(part)
         return found
 
@@ -287,7 +291,8 @@ class Reading:
     `ports` None is every server port; `protocols` are transports; `later` says that requests
     after a connection's first are read too; `records` that a ClientHello may span TLS records.
     `habit` is a protocol's own way of being read, `announced` that media flows are known from SDP,
-    `payloads` how many of a client's first ones are judged.
+    `payloads` how many of a client's first ones are judged, `certificates` that a
+    server's is waited for.
     """
 
     ports: frozenset[int] | None
@@ -298,6 +303,7 @@ class Reading:
     habit: Any = None
     announced: bool = False
     payloads: int = 1
+    certificates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

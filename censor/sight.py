@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from censor.dissect import http, sip, stun
+from censor.dissect.certificate import Certificate, Shown
 from censor.dissect.fingerprint import ja3, ja4
 
 #: The version of TLS by its number on the wire; DTLS's are below.
@@ -25,6 +26,11 @@ METHODS: Final = {
     **{method.name.lower().replace("_", "-"): int(method) for method in stun.Method},
     "channel-data": -1,
 }
+
+
+#: Keys that only a certificate answers.
+CERTIFIED: Final = frozenset(("tls.certificate", "tls.issuer"))
+_UNSEEN: Final = Certificate((), (), 0)
 
 
 def bare_target(request: http.Request) -> str:
@@ -80,6 +86,15 @@ def _agent(message: sip.Message, _: str | None) -> bytes | None:
     return None if name is None else name.encode("latin-1")
 
 
+def _hello(seen: Any) -> Any:
+    """Return the ClientHello, of a certificate that which it answers."""
+    return seen.hello if isinstance(seen, Shown) else seen
+
+
+def _certified(seen: Any) -> Certificate:
+    return seen.certificate if isinstance(seen, Shown) else _UNSEEN
+
+
 #: What a condition's key looks at, of what the dissector made of a message and of its name. None is
 #: nothing, which no condition holds for.
 SIGHTS: Final[Mapping[str, Callable[[Any, str | None], Any]]] = {
@@ -87,12 +102,14 @@ SIGHTS: Final[Mapping[str, Callable[[Any, str | None], Any]]] = {
     "http.path": _path,
     "http.query": _query,
     "http.keyword": _keyword,
-    "tls.alpn": lambda hello, _: hello.alpn,
-    "tls.version": lambda hello, _: hello.versions,
-    "tls.ech": lambda hello, _: hello.ech,
-    "tls.esni": lambda hello, _: hello.esni,
-    "tls.ja3": lambda hello, _: ja3(hello),
-    "tls.ja4": lambda hello, _: ja4(hello),
+    "tls.alpn": lambda seen, _: _hello(seen).alpn,
+    "tls.version": lambda seen, _: _hello(seen).versions,
+    "tls.ech": lambda seen, _: _hello(seen).ech,
+    "tls.esni": lambda seen, _: _hello(seen).esni,
+    "tls.ja3": lambda seen, _: ja3(_hello(seen)),
+    "tls.ja4": lambda seen, _: ja4(_hello(seen)),
+    "tls.certificate": lambda seen, _: _certified(seen).names,
+    "tls.issuer": lambda seen, _: tuple(one.encode() for one in _certified(seen).issuer),
     "quic.version": lambda seen, _: seen.version,
     "quic.alpn": lambda seen, _: seen.hello.alpn,
     "quic.ech": lambda seen, _: seen.hello.ech,

@@ -22,7 +22,7 @@ _TEXTS: Final = frozenset(
 )
 
 #: What the box can see the case of; of other names only the lower case is kept.
-_CASED: Final = ("http.host", "sip.uri", "sip.user_agent")
+_CASED: Final = ("http.host", "sip.uri", "sip.user_agent", "tls.issuer")
 
 
 def wordings(when: object, path: Path) -> Iterable[Problem]:

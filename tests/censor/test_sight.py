@@ -11,8 +11,8 @@ from censor.sight import METHODS, SIGHTS, bare_target
 
 #: Keys that are looked at in other ways: names, methods, query types, and "any message".
 ELSEWHERE = {"dns.name", "dns.qtype", "tls.sni", "quic.sni", "dtls.sni", "sip.host", "sip.method",
-             "http.method", "http.header"}  # fmt: skip
-ANY = {"dns", "http", "tls", "quic", "dtls", "sip", "stun"}
+             "http.method", "http.header", "socks.host"}  # fmt: skip
+ANY = {"dns", "http", "tls", "quic", "dtls", "sip", "stun", "ssh", "socks", "openvpn", "wireguard"}
 
 
 def test_every_key_about_messages_is_looked_at() -> None:

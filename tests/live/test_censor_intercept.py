@@ -140,6 +140,29 @@ def scene_names(ground: Any) -> dict[str, Any]:
         return dict(ground.finish(censor, **found))
 
 
+def scene_leaf(ground: Any) -> dict[str, Any]:
+    """Real certificates of TLS 1.2 are read, those of 1.3 are not; names are told from tools."""
+    meant = {"tls.issuer": {"exact": ["Honest CA"]}, "tls.certificate": {"exact": ["free.example"]}}
+    openssl = {"tls.sni": {"exact": ["own.example"]}, "not": {"tls.alpn": ["http/1.1"]}}
+    rules = [
+        {"id": "leaf", "when": meant, "then": {"inject": "reset", "request": "drop"}},
+        {"id": "tool", "when": openssl, "then": {"drop": "flow"}},
+    ]
+    with (
+        ground.program("server", sys.executable, __file__, "serve") as server,
+        ground.censor({"position": "in-path", "rules": rules}) as censor,
+    ):
+        assert server.stdout.readline() == "up\n"
+        censor.ask("active")
+        found = {
+            "tls12": _leaf(ground, "large.example", "-tls1_2"),
+            "six": _leaf(ground, "large.example", "-tls1_2", at=scenes.SERVER6),
+            "tls13": _leaf(ground, "large.example"),
+            "curl": _fetch(ground, "own.example"),
+        }
+        return dict(ground.finish(censor, **found))
+
+
 SCENES = {name[6:]: scene for name, scene in globals().items() if name.startswith("scene_")}
 
 
@@ -209,6 +232,19 @@ def test_the_log_says_what_was_done(names: dict[str, Any]) -> None:
 def test_a_replay_says_the_same(names: dict[str, Any]) -> None:
     assert names["replay"][0] == 0, names["replay"][1]
     assert names["status"] == 0
+
+
+def test_a_certificate_of_tls_1_2_draws_a_reset(tmp_path: Path) -> None:
+    found = _run("leaf", tmp_path)
+    matched = [event for event in found["events"] if event["event"] == "matched"]
+    assert [event["rule"] for event in matched] == ["leaf", "leaf"]
+    trigger = {"tls.sni": "large.example", "tls.certificate": "blocked.example"}
+    assert [event["trigger"] for event in matched] == [trigger, trigger]
+    for reset in (found["tls12"], found["six"]):
+        assert "errno=104" in reset[0]  # connection reset by peer
+    assert found["tls13"] == REAL
+    assert found["curl"] == [0, "200 6"]
+    assert found["replay"][0] == 0, found["replay"][1]
 
 
 if __name__ == "__main__":
