@@ -255,6 +255,15 @@ def _reset(case: _Case) -> Problems:
     return problems + _rows(case, last, "reset")
 
 
+def _delisted(case: _Case) -> Problems:
+    """A store's search is answered, and finds nothing."""
+    return _answers(case) + [
+        f"http {row['address']}: {row['results']} results, expected a search that finds none"
+        for row in case.measurement["http"]
+        if row["results"] != 0
+    ]
+
+
 def _unfinished(outcome: str, after: str) -> Callable[[_Case], Problems]:
     """Make the check that a request was taken, and its answer came this far and no further."""
 
@@ -312,6 +321,7 @@ _WORDS: Final[Mapping[str, Callable[[_Case], Problems]]] = {
     "reset": _reset,
     "lossy": _strained(0.7),
     "congested": _strained(0.0),
+    "delisted": _delisted,
     "stalls": _unfinished("timeout", "request"),
     "truncates": _unfinished("fin", "answer"),
     "status": _answered_with,

@@ -2,7 +2,7 @@
 
 The words are those of a scenario's `baseline`: answers, dead-name, refused, reset, silent,
 expired, self-signed, wrong-name, no-answer, hangs-up, one-way, lossy, congested, stalls, truncates,
-`status: N`, `redirect: HOST`.
+delisted, `status: N`, `redirect: HOST`.
 """
 
 from __future__ import annotations
@@ -105,6 +105,8 @@ def _web(web: Web, secure: bool, name: str, client: Iterable[str]) -> str:
         return web.certificate
     if secure and name not in web.names:
         return "wrong-name"
+    if web.store and any(_within(address, web.store.absent) for address in client):
+        return "delisted"
     status, location = web.status, web.location
     for rule in web.geo:
         if any(_within(address, rule.prefixes) for address in client):
@@ -175,6 +177,10 @@ def label(word: str, control: str) -> Label:
     What everybody meets is `ok` or `down`; a refusal or a redirect that the control does not meet
     is the server's choice of its clients: blocked, server_side.
     """
+    if word == "delisted":
+        if word == control:
+            return Label("down")
+        return Label("blocked", frozenset({"app.store.delisted"}), "server_side")
     if word in _BROKEN:
         return Label("down")
     kind, _, detail = word.partition(": ")

@@ -15,7 +15,7 @@ from topologies.address import COUNTRIES
 from topologies.errors import PlanError
 from topologies.errors import Problem as PlanProblem
 from topologies.plan import Plan
-from topologies.service import Geo, Service, Sip, Turn, Web
+from topologies.service import Geo, Service, Sip, Store, Turn, Web
 
 #: Where the addresses of services come from that state none: a hosting company's (Hetzner).
 HOSTING = ipaddress.ip_network("88.198.0.0/16")
@@ -228,10 +228,15 @@ def _service(
         if (rule.location is None) is (300 <= rule.status < 400):
             expected = "a location with a status from 300 to 399, and none with others"
             problems.append(places.problem((*at, "status"), expected, found=show(rule.status)))
+    store = None
+    if entry.store:
+        inside = ("services", name, "store", "absent")
+        words = list(entry.store.absent)
+        store = Store(entry.store.app, tuple(expand(ground, words, inside, problems, places)))
     title = entry.title or names[0]
     return Web(
         name, host, names, addresses, entry.manner, entry.status, entry.location,
-        entry.certificate, title, tuple(geo),
+        entry.certificate, title, tuple(geo), store,
     )  # fmt: skip
 
 

@@ -152,6 +152,13 @@ class GeoRule(Closed):
     location: WebUrl | None = None
 
 
+class Store(Closed):
+    """An app store's search for one app, and the clients whose storefront does not list it."""
+
+    app: str
+    absent: OneOrMany = Field(default_factory=list)
+
+
 class Web(Served):
     """A web site: HTTP on port 80, HTTPS on 443, the same page on both."""
 
@@ -162,6 +169,7 @@ class Web(Served):
     certificate: Literal["valid", "expired", "self-signed", "wrong-name"] = "valid"
     title: str = ""
     geo: list[GeoRule] = Field(default_factory=list)
+    store: Store | None = None
 
 
 class Sip(Served):

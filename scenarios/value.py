@@ -20,7 +20,7 @@ _SCENARIO = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*\Z")
 BASELINES = (
     *("answers", "dead-name", "refused", "reset", "silent"),
     *("expired", "self-signed", "wrong-name", "no-answer", "hangs-up", "one-way"),
-    *("lossy", "congested", "stalls", "truncates"),
+    *("lossy", "congested", "stalls", "truncates", "delisted"),
     *("status: N", "redirect: HOST"),
 )
 _BASELINE = re.compile(rf"{'|'.join(BASELINES[:-2])}|status: [2-5][0-9][0-9]|redirect: [a-z0-9.-]+")

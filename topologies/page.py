@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import json
 
 #: nginx refuses a configuration word above 4 KiB, and a page is one.
 PAGE_LIMIT = 3000
@@ -37,6 +38,12 @@ def page(title: str, key: str) -> str:
     safe = literal(html.escape(title))
     body = f"<h1>{safe}</h1><p>{' '.join(words)}</p>"
     return f"<!DOCTYPE html><html><head><title>{safe}</title></head><body>{body}</body></html>"
+
+
+def search(app: str | None) -> str:
+    """Write a store's answer to a search: one app, or none, as Apple's Search API writes it."""
+    found = [{"kind": "software", "trackName": literal(app)}] if app else []
+    return json.dumps({"resultCount": len(found), "results": found})
 
 
 def literal(text: str) -> str:

@@ -34,6 +34,14 @@ class Geo:
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    """An app store's search for one app: found, but not by clients of these prefixes."""
+
+    app: str
+    absent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Web:
     """HTTP on 80 and HTTPS on 443 for `names` at `addresses`, with one page for all."""
 
@@ -47,6 +55,7 @@ class Web:
     certificate: Certificate = "valid"
     title: str = ""
     geo: tuple[Geo, ...] = ()
+    store: Store | None = None
 
 
 @dataclass(frozen=True, slots=True)

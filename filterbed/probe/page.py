@@ -35,6 +35,11 @@ def page(local: Part, control: Part, proof: Part) -> Verdict | None:
         if here["status"] < 400:
             return ok(f"{here['status']} here, though the control got no page")
         return unknown(f"{here['status']} here, and the control got no page to compare with")
+    if here.get("results") == 0 == there.get("results"):
+        return down("the store finds nothing here or at the control")
+    if here.get("results") == 0 and there.get("results") and server(here, there, local, proof):
+        said = f"the store finds nothing here, {there['results']} at the control"
+        return blocked("app.store.delisted", said, locus="server_side")
     if alike(here, there) or (here["status"] == there["status"] >= 400):
         said = f"{here['status']} here and at the control"
         return down(said) if here["status"] >= 400 else ok(said)

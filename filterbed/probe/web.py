@@ -19,6 +19,8 @@ HEAD_LIMIT = 64 * 1024
 #: Plain and honest: what curl sends, so that servers treat the probe as they treat curl.
 AGENT = "curl/7.88.1"
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+#: Apple's Search API; other stores' answers are not read.
+_RESULTS = re.compile(rb'\s*\{\s*"resultCount"\s*:\s*([0-9]{1,6})\b')
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: |\r?\n|\Z)")
 
@@ -154,6 +156,12 @@ def _until_close(channel: Channel, body: bytes, reply: Reply) -> None:
             raise
 
 
+def _results(body: bytes) -> int | None:
+    """Return how many results a search found, where the page is a store's answer to one."""
+    match = _RESULTS.match(body)
+    return int(match[1]) if match else None
+
+
 def _row(reply: Reply, word: str, address: str, seconds: float) -> Row:
     title = _TITLE.search(reply.body)
     return {
@@ -164,6 +172,7 @@ def _row(reply: Reply, word: str, address: str, seconds: float) -> Row:
         "title": " ".join(title[1].decode("utf-8", "replace").split()) if title else None,
         "length": len(reply.body),
         "sha256": hashlib.sha256(reply.body).hexdigest() if reply.status else None,
+        "results": _results(reply.body),
         "server": reply.headers.get("server"),
         "first": reply.first,
         "seconds": seconds,

@@ -223,3 +223,9 @@ TORN = {**HTTP, "outcome": "fin", "after": "answer"}
 def test_servers_that_do_not_finish(word: str, row: dict[str, Any], text: str | None) -> None:
     said = check(word, "web", http=[row])
     assert said == [] if text is None else text in " ".join(said)
+
+
+@pytest.mark.parametrize(("results", "text"), [(0, None), (1, "1 results"), (None, "None results")])
+def test_a_search_that_finds_nothing(results: int | None, text: str | None) -> None:
+    said = check("delisted", "web", http=http(results=results))
+    assert said == [] if text is None else text in " ".join(said)

@@ -25,6 +25,8 @@ SERVICE = "names: [www.two.net]"
         (", manner: slow", "https", "answers"),
         (", manner: stalls", "http", "stalls"),
         (", manner: truncates", "https", "truncates"),
+        (", store: {app: Chess}", "https", "answers"),
+        (", store: {app: Chess, absent: [0.0.0.0/0]}", "https", "delisted"),
         (", certificate: expired", "https", "expired"),
         (", certificate: expired", "http", "answers"),
         (", certificate: self-signed", "https", "self-signed"),
@@ -91,6 +93,12 @@ GEO = Label("blocked", frozenset({"http.error.geo"}), "server_side")
         ("dead-name", "dead-name", Label("down")),
         ("silent", "silent", Label("down")),
         ("expired", "answers", Label("down")),
+        ("stalls", "answers", Label("down")),
+        ("delisted", "delisted", Label("down")),
+        (
+            *("delisted", "answers"),
+            Label("blocked", frozenset({"app.store.delisted"}), "server_side"),
+        ),
     ],
 )
 def test_labels(word: str, control: str, expected: Label) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from topologies.page import page
+from topologies.page import page, search
 
 
 def test_pages_differ_in_title_text_and_length() -> None:
@@ -19,3 +21,11 @@ def test_a_title_cannot_break_out_of_its_quotes(title: str) -> None:
     written = page(title, "key")
     assert not set("$'\\\n") & set(written)
     assert "<script>" not in written
+
+
+@pytest.mark.parametrize("app", ["Skype", 'it\'s "$1" \\ <b>'])
+def test_a_search_is_json_and_finds_one_or_none(app: str) -> None:
+    assert json.loads(search(None)) == {"resultCount": 0, "results": []}
+    found = json.loads(search(app))
+    assert found["resultCount"] == len(found["results"]) == 1
+    assert not set("$'\n") & set(search(app))

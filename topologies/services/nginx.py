@@ -10,12 +10,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from topologies.page import literal, page
-from topologies.service import Geo, Web, WebManner
+from topologies.page import literal, page, search
+from topologies.service import Geo, Store, Web, WebManner
 from topologies.services.certificate import Authority
 from topologies.services.program import Program, Ready, binary
 
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+#: What numbers a storefront's clients for whom an app is not listed.
+ABSENT = 99
 #: How a server behaves behind the one that listens: bytes a second that it sends, and seconds after
 #: which the one in front gives it up. What is slow takes a second, for nginx counts in seconds.
 BEHIND: Mapping[WebManner, tuple[int, str]] = {
@@ -52,7 +54,7 @@ def program(
 def configuration(services: Sequence[Web], home: Path) -> str:
     """Write nginx.conf; everything it writes lies in `home`, its log is its standard error."""
     temporary = "\n".join(f"  {kind}_temp_path {home}/{kind};" for kind in TEMPORARY)
-    geo = "\n".join(_geo(service) for service in services if service.geo)
+    geo = "\n".join(_geo(service) for service in services if service.geo or service.store)
     first: set[str] = set()
     servers = "\n".join(_server(service, home, first) for service in services)
     return f"""user root;
@@ -85,6 +87,9 @@ def _geo(service: Web) -> str:
         for number, geo in enumerate(service.geo, start=1)
         for prefix in geo.prefixes
     ]
+    lines += [
+        f"    {prefix} {ABSENT};" for prefix in (service.store.absent if service.store else ())
+    ]
     inner = "\n".join(["    default 0;", *dict.fromkeys(lines)])
     return f"  geo ${_variable(service)} {{\n{inner}\n  }}"
 
@@ -103,6 +108,8 @@ def _server(service: Web, home: Path, first: set[str]) -> str:
     title = service.title or f"{service.id} {service.names[0] if service.names else ''}".strip()
     if service.manner == "reset":
         lines.append("    return 444;")
+    elif service.store:
+        lines += _search(service, service.store)
     elif service.manner in BEHIND:
         lines.append(_front(service, home))
     else:
@@ -110,6 +117,14 @@ def _server(service: Web, home: Path, first: set[str]) -> str:
     inner = "\n".join(lines)
     server = f"  server {{\n{inner}\n  }}"
     return "\n".join([server, *_behind(service, home, title)])
+
+
+def _search(service: Web, store: Store) -> Iterable[str]:
+    """Find the app, but not for clients of a storefront that does not list it."""
+    yield "    default_type application/json;"
+    if store.absent:
+        yield f"    if (${_variable(service)} = {ABSENT}) {{ return 200 '{search(None)}'; }}"
+    yield f"    return 200 '{search(store.app)}';"
 
 
 def _front(service: Web, home: Path) -> str:

@@ -46,6 +46,18 @@ CASES: dict[str, tuple[Any, Any, Any, str, list[str], str | None]] = {
         {"outcome": "reset", "status": None, "after": "connect"}, 200,
         {"other_name": OTHER, "same_name": {"outcome": "reset"}}, "blocked", ["tcp.reset"], NET,
     ),
+    "delisted": (
+        {"status": 200, "title": None, "results": 0}, {"status": 200, "title": None, "results": 2},
+        {"again": [KEPT, KEPT]}, "blocked", ["app.store.delisted"], OWN,
+    ),
+    "found-here-too": (
+        {"status": 200, "title": None, "results": 1}, {"status": 200, "title": None, "results": 2},
+        {"again": [KEPT, KEPT]}, "ok", [], None,
+    ),
+    "delisted-everywhere": (
+        {"status": 200, "title": None, "results": 0}, {"status": 200, "title": None, "results": 0},
+        {}, "down", [], None,
+    ),
     "torn-for-all": (
         {"outcome": "fin", "status": 200}, {"outcome": "fin", "status": 200}, {}, "down", [], None,
     ),

@@ -66,6 +66,20 @@ def test_redirect_and_headers() -> None:
     assert (row["status"], row["location"], row["title"]) == (302, "http://b.net/", None)
 
 
+@pytest.mark.parametrize(
+    ("body", "results"),
+    [
+        (b'{"resultCount": 0, "results": []}', 0),
+        (b' {"resultCount":12,"results":[{}]}', 12),
+        (b'{"results": []}', None),
+        (b'<html>"resultCount": 1</html>', None),
+    ],
+)
+def test_a_stores_answer_says_how_much_it_found(body: bytes, results: int | None) -> None:
+    _, row = fetch(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    assert row["results"] == results
+
+
 @pytest.mark.parametrize("end", ["reset", "timeout", "fin"])
 def test_no_answer(end: str) -> None:
     _, row = fetch(end=end)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from topologies.service import Geo, Web, WebManner
+from topologies.service import Geo, Store, Web, WebManner
 from topologies.services import nginx
 from topologies.services.certificate import Authority
 
@@ -90,3 +90,15 @@ def test_a_server_in_trouble_stands_behind_one_that_listens(manner: WebManner) -
     (behind,) = re.findall(r"listen unix:/w/bad.sock;(.*?)\n  }", text, re.S)
     assert f"limit_rate {nginx.BEHIND[manner][0]};" in behind
     assert "return 200 '" in behind
+
+
+def test_a_storefront_finds_nothing_for_some() -> None:
+    store = Store("Skype", ("202.106.0.0/16", "2408:8000::/20"))
+    shop = Web("shop", "s", ("s.example.net",), ("9.9.9.9",), store=store)
+    text = nginx.configuration([shop], Path("/w"))
+    (table,) = re.findall(r"geo \$(\w+) \{(.*?)\}", text, re.S)
+    assert f"202.106.0.0/16 {nginx.ABSENT};" in table[1]
+    assert f"2408:8000::/20 {nginx.ABSENT};" in table[1]
+    first, second = re.findall(r'return 200 .*?"resultCount": (\d)', text)
+    assert (first, second) == ("0", "1")
+    assert f"if (${table[0]} = {nginx.ABSENT}) {{ return 200" in text
