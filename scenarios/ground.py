@@ -215,10 +215,11 @@ def _service(
                 expected, hint = f"a user: {either(entry.users)}", nearest(user, entry.users)
                 where: Path = ("services", name, "unpaid", index)
                 problems.append(places.problem(where, expected, found=show(user), hint=hint))
-        odd = tuple((who, how) for who, how in entry.callees.items() if how != "answers")
+        all_ = {**entry.callees, **entry.numbers}
+        odd = tuple((who, how) for who, how in all_.items() if how != "answers")
         return Sip(
             name, host, names, addresses, users, tuple(entry.callees), entry.manner,
-            conducts=odd, unpaid=tuple(entry.unpaid),
+            conducts=odd, unpaid=tuple(entry.unpaid), numbers=tuple(entry.numbers),
         )  # fmt: skip
     geo = []
     for index, rule in enumerate(entry.geo):

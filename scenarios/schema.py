@@ -23,6 +23,7 @@ from scenarios.value import (
     Domain,
     HostName,
     Identifier,
+    Numbers,
     OneOrMany,
     Period,
     ScenarioName,
@@ -181,6 +182,7 @@ class Sip(Served):
     )
     unpaid: list[str] = Field(default_factory=list)
     callees: Callees = Field(default_factory=lambda: dict(ECHO))
+    numbers: Numbers = Field(default_factory=dict)
     manner: Literal["answers", "refused", "silent"] = "answers"
 
 

@@ -110,6 +110,14 @@ def _callees(value: Any) -> Any:
     return value
 
 
+def _numbers(value: dict[str, Conduct]) -> dict[str, Conduct]:
+    """Expect telephone numbers as E.164 writes them."""
+    for number in value:
+        if not re.fullmatch(r"\+[1-9][0-9]{2,14}", number):
+            raise wrong(f"numbers with + and the country's code, not {number!r:.40}")
+    return value
+
+
 def _baseline(value: Any) -> Any:
     by_place = isinstance(value, dict) and not {"status", "redirect"} & value.keys()
     return value if by_place else {"else": value}
@@ -156,6 +164,12 @@ Period = Annotated[
 ]
 ScenarioName = Annotated[str, AfterValidator(_scenario)]
 Callees = Annotated[dict[str, Conduct], BeforeValidator(_callees), WithJsonSchema(_CALLEES_SCHEMA)]
+Numbers = Annotated[
+    dict[str, Conduct],
+    AfterValidator(_numbers),
+    BeforeValidator(_callees),
+    WithJsonSchema(_CALLEES_SCHEMA),
+]
 #: Who is called where a file does not say.
 ECHO: dict[str, Conduct] = {"echo": "answers"}
 Baseline = Annotated[

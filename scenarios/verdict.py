@@ -124,9 +124,10 @@ def _account(
         yield places.problem((*at, "user"), expected, found=show(target.user), hint=hint)
     if isinstance(target, schema.CallTarget):
         yield from _helpers(target, at, ground, places)
-    if isinstance(target, schema.CallTarget) and target.callee not in sips[0].callees:
-        expected = f"a callee of {sips[0].id}: {either(sips[0].callees)}"
-        hint = nearest(target.callee, sips[0].callees)
+    if isinstance(target, schema.CallTarget) and sips[0].called(target.callee) is None:
+        known = (*sips[0].callees, *sips[0].numbers)
+        expected = f"a callee of {sips[0].id}: {either(known)}"
+        hint = nearest(target.callee, known)
         yield places.problem((*at, "callee"), expected, found=show(target.callee), hint=hint)
 
 

@@ -5,8 +5,9 @@ One service is one thing a scenario declares under `services:`; it stands on one
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 #: How a service answers a new TCP connection. `reset` is the server's own RST once it has read the
 #: request; `refused` and `silent` are a closed and a filtered port.
@@ -19,6 +20,10 @@ Certificate = Literal["valid", "expired", "self-signed", "wrong-name"]
 #: How somebody who is called behaves. `wrong-codec` refuses the audio offered (488), `one-way`
 #: stands behind a router that translates addresses and names its private one, `mute` is silent.
 Conduct = Literal["answers", "busy", "wrong-codec", "no-answer", "hangs-up", "mute", "one-way"]
+
+
+#: What is dialled before a country's code.
+_PREFIX: Final = re.compile(r"^(\+|00)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,8 @@ class Sip:
 
     `users` are (user, password) for callers; `callees` are users the testbed itself registers and
     answers for, with G.711 media; `conducts` are those among them that do not simply answer.
-    Users in `unpaid` may register, and are refused calls (403).
+    Users in `unpaid` may register, and are refused calls (403). `numbers` (+ and digits, E.164) are
+    telephones behind the provider's own gateway: they register nowhere, the proxy routes to them.
     """
 
     id: str
@@ -76,10 +82,21 @@ class Sip:
     manner: Manner = "answers"
     conducts: tuple[tuple[str, Conduct], ...] = ()
     unpaid: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
 
     def conduct(self, callee: str) -> Conduct:
-        """Return how a callee behaves."""
-        return dict(self.conducts).get(callee, "answers")
+        """Return how a callee behaves, or whoever answers a number."""
+        return dict(self.conducts).get(self.called(callee) or callee, "answers")
+
+    def called(self, callee: str) -> str | None:
+        """Return who is called by this user part: a callee, or a number of the gateway's.
+
+        A number may be dialled with + or 00 before it, or neither.
+        """
+        if callee in self.callees:
+            return callee
+        digits = _PREFIX.sub("", callee)
+        return next((one for one in self.numbers if one == f"+{digits}"), None)
 
 
 @dataclass(frozen=True, slots=True)

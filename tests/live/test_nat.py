@@ -131,7 +131,9 @@ def test_a_stun_client_finds_what_is_declared(
 
 
 @pytest.mark.parametrize("idle", [(), ("--idle",)], ids=["active", "idle"])
-@pytest.mark.parametrize("name", ["stun-lost", "relay-lost", "translated", "licensed-relays"])
+@pytest.mark.parametrize(
+    "name", ["stun-lost", "relay-lost", "translated", "licensed-relays", "telephones"]
+)
 def test_calls_from_behind_gateways_are_judged_rightly(
     tmp_path: Path, name: str, idle: tuple[str, ...]
 ) -> None:

@@ -163,3 +163,17 @@ def test_calls_from_behind_a_translator(
     call = next(target for target in scenario.targets if target.name == "call")
     assert (call.baseline["us"], call.baseline["bj-cu"]) == (word, "answers")
     assert ("turn_user" in call.fields) == (", turn:" in helpers)
+
+
+@pytest.mark.parametrize("dialled", ["+861065529988", "00861065529988", "861065529988"])
+def test_a_number_is_answered_however_it_is_dialled(load: Load, dialled: str) -> None:
+    numbers = 'callees: [echo], numbers: {"+861065529988": busy}'
+    scenario = load(
+        ("callees: [echo]", numbers),
+        ("sip.voice.net}\n", f'sip.voice.net, callee: "{dialled}", baseline: {{status: 486}}}}\n'),
+        ("{target: [two, call, inland], verdict: ok}", "{target: [two, inland], verdict: ok}"),
+        ("{target: dead,", "{target: call, verdict: down}\n  - {target: dead,"),
+    )
+    call = next(target for target in scenario.targets if target.name == "call")
+    assert set(call.baseline.values()) == {"status: 486"}
+    assert call.fields["callee"] == dialled

@@ -24,6 +24,12 @@ Break = Callable[..., list[str]]
             "26:54  targets.call.turn",
             "is none",
         ),
+        (
+            "callees: [echo]}",
+            'callees: [echo], numbers: ["123"]}',
+            "19:94  services.voice",
+            "with +",
+        ),
         ("us: {abroad", "border: {abroad", "11:3  vantages.border", "a name that is free"),
         ("city: beijing, c", "city: beijin, c", "9:17  vantages.bj-cu.city", "mean 'beijing'?"),
         ("carrier: unicom}", "carrier: unicorn}", "9:35  vantages.bj-cu.carrier", "mean 'unicom'?"),

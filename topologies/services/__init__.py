@@ -72,7 +72,7 @@ def programs(
         sips = [service for service in here if isinstance(service, Sip)]
         servers = (
             nginx.program(name, webs, authority, workdir),
-            kamailio.program(name, sips, workdir),
+            kamailio.program(name, sips, workdir, sipp.trunks(name, sips)),
         )
         found += [program for program in servers if program]
         found += sipp.programs(name, sips, workdir)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,7 +25,18 @@ MEMORY = ("-m", "32", "-M", "4")
 WORD = re.compile(r"[A-Za-z0-9._~+!*()=:,;/?&-]+")
 
 
-def program(node: str, services: Sequence[Sip], workdir: Path) -> Program | None:
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """Where a service's gateway answers one of its numbers: `at` is an address and a port."""
+
+    service: str
+    number: str
+    at: str
+
+
+def program(
+    node: str, services: Sequence[Sip], workdir: Path, trunks: Sequence[Trunk] = ()
+) -> Program | None:
     """Serve what listens among the services; None where nothing does."""
     open_ = [service for service in services if service.manner != "refused"]
     if not open_:
@@ -37,7 +49,7 @@ def program(node: str, services: Sequence[Sip], workdir: Path) -> Program | None
         id=f"{node}-kamailio",
         node=node,
         argv=(path, "-DD", "-E", *MEMORY, "-f", str(config), *own),
-        files={config: configuration(open_)},
+        files={config: configuration(open_, trunks)},
         ready=tuple(
             Ready("sip", address, PORT, service.names[0])
             for service in open_
@@ -52,7 +64,7 @@ def password(service: Sip, callee: str) -> str:
     return hashlib.sha256(f"{service.id} {callee}".encode()).hexdigest()[:16]
 
 
-def configuration(services: Sequence[Sip]) -> str:
+def configuration(services: Sequence[Sip], trunks: Sequence[Trunk] = ()) -> str:
     """Fill in the template; PlanError for a name or password that it cannot hold."""
     _check(services)
     template = (files(__package__) / "kamailio.cfg").read_text()
@@ -61,6 +73,7 @@ def configuration(services: Sequence[Sip]) -> str:
         .replace("#@DOMAINS\n", "".join(_domains(services)))
         .replace("#@USERS\n", "".join(_users(services)))
         .replace("#@UNPAID\n", "".join(_unpaid(services)))
+        .replace("#@NUMBERS\n", "".join(_numbers(services, trunks)))
     )
 
 
@@ -92,6 +105,13 @@ def _unpaid(services: Iterable[Sip]) -> Iterable[str]:
     for service in services:
         for user in service.unpaid:
             yield f'  if ($var(who) == "{user}@{service.names[0].lower()}") $var(unpaid) = 1;\n'
+
+
+def _numbers(services: Iterable[Sip], trunks: Iterable[Trunk]) -> Iterable[str]:
+    domains = {service.id: service.names[0].lower() for service in services}
+    for trunk in trunks:
+        test = f'$var(called) == "{trunk.number.lstrip("+")}@{domains[trunk.service]}"'
+        yield f'  if ({test}) $var(trunk) = "sip:{trunk.at}";\n'
 
 
 def _host(address: str) -> str:

@@ -69,7 +69,7 @@ class _Callee:
 
     @property
     def program(self) -> str:
-        return f"{self.node}-sipp-{self.service.id}-{self.name}"
+        return f"{self.node}-sipp-{self.service.id}-{self.name.lstrip('+')}"
 
     @property
     def address(self) -> str:
@@ -85,13 +85,29 @@ def programs(node: str, services: Sequence[Sip], workdir: Path) -> Iterator[Prog
 
     Of the two one answers and one registers; the one more holds the media.
     """
-    pairs = [(s, name) for s in services if s.manner == "answers" for name in s.callees]
-    callees = [_Callee(node, s, name, number) for number, (s, name) in enumerate(pairs)]
+    callees = _callees(node, services)
     for callee in callees:
         yield _answering(callee, workdir)
-        yield _registering(callee, workdir)
+        if callee.name not in callee.service.numbers:
+            yield _registering(callee, workdir)
     if callees:
         yield _media(node, callees, workdir)
+
+
+def _callees(node: str, services: Sequence[Sip]) -> list[_Callee]:
+    """Number whoever answers on a host: callees, and the telephones behind gateways."""
+    answering = [s for s in services if s.manner == "answers"]
+    pairs = [(s, name) for s in answering for name in (*s.callees, *s.numbers)]
+    return [_Callee(node, s, name, number) for number, (s, name) in enumerate(pairs)]
+
+
+def trunks(node: str, services: Sequence[Sip]) -> tuple[kamailio.Trunk, ...]:
+    """Say where each provider's gateway answers each of its numbers."""
+    return tuple(
+        kamailio.Trunk(one.service.id, one.name, f"{_host(one.address)}:{PORT + one.number}")
+        for one in _callees(node, services)
+        if one.name in one.service.numbers
+    )
 
 
 def _media(node: str, callees: Sequence[_Callee], workdir: Path) -> Program:

@@ -63,3 +63,11 @@ def test_only_what_can_answer_is_waited_for() -> None:
     assert {ready.address for ready in program.ready} == {"5.9.1.1", "2a01:4f8::1"}
     assert "5.9.1.5" not in str(program.files[Path("/w/s-kamailio/kamailio.cfg")])
     assert kamailio.program("s", (refused,), Path("/w")) is None
+
+
+def test_a_number_leads_to_the_gateway_of_its_own_provider() -> None:
+    trunk = kamailio.Trunk("two", "+861065529988", "5.9.1.2:5063")
+    text = kamailio.configuration((ONE, TWO), (trunk,))
+    wanted = '  if ($var(called) == "861065529988@sip.two.net") $var(trunk) = "sip:5.9.1.2:5063";'
+    assert wanted in text.splitlines()
+    assert "861065529988" not in TEXT

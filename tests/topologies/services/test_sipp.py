@@ -80,3 +80,16 @@ def test_conducts(conduct: Conduct, script: str, words: str) -> None:
     assert entry["speaks"] is (conduct != "mute")
     private = after(program.argv, "audio_ip") == "192.168.1.20"
     assert private is (conduct == "one-way")
+
+
+def test_a_gateways_numbers_answer_and_register_nowhere() -> None:
+    service = Sip("x", "s", ("x.net",), ("5.9.1.1",), (), ("bob",), numbers=("+861065529988",))
+    found = [*sipp.programs("s", (service,), Path("/w"))]
+    names = [program.id for program in found]
+    assert names == [
+        "s-sipp-x-bob", "s-sipp-x-bob-register", "s-sipp-x-861065529988", "s-callees",
+    ]  # fmt: skip
+    (trunk,) = sipp.trunks("s", (service,))
+    entries = json.loads(next(iter(found[-1].files.values())))
+    assert (trunk.service, trunk.number, trunk.at) == ("x", "+861065529988", "5.9.1.1:5063")
+    assert [one["port"] for one in entries] == [5062, 5063]
