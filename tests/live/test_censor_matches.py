@@ -209,6 +209,39 @@ def scene_http(ground: Any) -> dict[str, Any]:
         return dict(ground.finish(censor, **found))
 
 
+PROXY = """
+import socket
+listener = socket.create_server(("ADDRESS", 1080))
+print("up", flush=True)
+while True:
+    client, _ = listener.accept()
+    try:
+        if client.recv(4096)[:1] == bytes([5]):
+            client.sendall(bytes([5, 0]))
+            client.recv(4096)
+        client.sendall(bytes([5, 2, 0, 1, 0, 0, 0, 0, 0, 0]))
+    except OSError:
+        pass
+    client.close()
+"""
+
+
+def scene_socks(ground: Any) -> dict[str, Any]:
+    """Whom a real client asks a proxy for, in both versions; the proxy refuses everybody."""
+    policy = {
+        "position": "on-path",
+        "rules": [{"id": "proxy", "when": {"socks.host": BLOCKED}, "then": {"inject": "reset"}}],
+    }
+    proxy = [sys.executable, "-c", PROXY.replace("ADDRESS", stage.SERVER)]
+    with serving(ground, *proxy), ground.censor(policy) as censor:
+        censor.ask("active")
+        for way in ("--socks4a", "--socks5-hostname"):
+            for name in ("www.free.example", "www.blocked.example"):
+                asked = ["curl", "-s", "-m", "2", way, f"{stage.SERVER}:1080", f"http://{name}/"]
+                ground.run("client", *asked)
+        return dict(ground.finish(censor))
+
+
 def main() -> None:
     if sys.argv[1].startswith("quic_"):
         globals()[sys.argv[1]]()
@@ -278,6 +311,16 @@ def test_keywords_and_headers_of_a_real_client(play: Callable[[str], dict[str, A
     assert {name: result[name][0] for name in ("free", "path", "cookie", "agent", "other")} == {
         "free": 0, "path": 56, "cookie": 0, "agent": 56, "other": 0,
     }  # fmt: skip
+
+
+def test_a_proxy_s_real_client_is_heard(play: Callable[[str], dict[str, Any]]) -> None:
+    result = play("socks")
+    stage.assert_clean(result)
+    matched = [event["trigger"] for event in result["events"] if event["event"] == "matched"]
+    assert matched == [
+        {"socks.version": version, "socks.host": "www.blocked.example"} for version in (4, 5)
+    ]
+    assert sum(event["event"] == "injected" for event in result["events"]) == 4
 
 
 if __name__ == "__main__":
