@@ -86,6 +86,9 @@ def sight_objections(document: Mapping[str, Any]) -> Iterable[Problem]:
     if ip.get("fragments") == "drop" and document.get("position") == "on-path":
         told = "first, ignore or reassemble, for the position is on-path"
         yield Problem(("ip", "fragments"), "drop", told, "an in-path box may drop")
+    if ip.get("fragments", "as-they-come") != "as-they-come" and _intercepts(document):
+        told = "as-they-come beside an act that intercepts: the kernel joins fragments to do that"
+        yield Problem(("ip", "fragments"), ip["fragments"], told)
     for key in ("overlap", "most", "wait"):
         if key in ip and ip.get("fragments") != "reassemble":
             yield Problem(("ip", key), ip[key], "ip.fragments: reassemble, which it is about")
@@ -100,6 +103,18 @@ def sight_objections(document: Mapping[str, Any]) -> Iterable[Problem]:
     if document.get("sees", "both") != "both" and tcp.get("require_handshake") is True:
         told = "syn, either or false, for a handshake takes both directions"
         yield Problem(("tcp", "require_handshake"), True, told, f"sees: {document['sees']}")
+
+
+def _intercepts(document: Mapping[str, Any]) -> bool:
+    """Say whether any act takes connections over."""
+    rules = document.get("rules")
+    acts = [
+        act
+        for rule in (rules if isinstance(rules, list) else ())
+        if isinstance(rule, Mapping)
+        for act in (rule["then"] if isinstance(rule.get("then"), list) else [rule.get("then")])
+    ]
+    return any(isinstance(act, Mapping) and "intercept" in act for act in acts)
 
 
 def _words(value: object) -> set[str]:

@@ -44,6 +44,8 @@ def policy(*rules: Any, **changed: Any) -> dict[str, Any]:
         (policy(tcp={"reads": "both"}), ("tcp", "reads"), "both", "reassemble: false", None),
         (policy(ip={"fragments": "drop"}, position="on-path"), ("ip", "fragments"), "drop",
          "the position is on-path", "an in-path box may drop"),
+        (policy(rule(when={"tls": True}, then={"intercept": "tls"}), ip={"fragments": "first"}),
+         ("ip", "fragments"), "first", "the kernel joins fragments", None),
         (policy(ip={"overlap": "last"}), ("ip", "overlap"), "last", "fragments: reassemble", None),
         (policy(ip={"fragments": "asemble"}), ("ip", "fragments"), "asemble", "'reassemble'",
          "reassemble"),
