@@ -240,7 +240,7 @@ class SignatureFollower:
             self._left -= 1
             self._before[from_client] += 1
             self._last[from_client] = datagram
-        seen = signature.shown(signature.Payload(datagram, from_client, before), tcp=tcp)
+        seen = signature.shown(datagram, from_client, before, tcp=tcp)
         if not seen:
             return _UNSIGNED
         message = Message(App.SIGNATURE, None, trigger={"signature": list(seen)}, seen=seen)

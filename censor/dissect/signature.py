@@ -20,50 +20,44 @@ _UDP: Final = int(Protocol.UDP)
 
 
 @dataclass(frozen=True, slots=True)
-class Payload:
-    """One payload of a flow: who sent it, and how many that end had sent before."""
-
-    data: bytes
-    from_client: bool
-    before: int
-
-
-@dataclass(frozen=True, slots=True)
 class Signature:
-    """Bytes that a box looks for in the first payloads of a flow of one `protocol`."""
+    """Bytes that a box looks for in the first payloads of a flow of one `protocol`.
+
+    `shows` is asked about a payload, whether the client sent it, and how many that end had sent
+    before.
+    """
 
     protocol: int
     fact: str
-    shows: Callable[[Payload], bool]
+    shows: Callable[[bytes, bool, int], bool]
 
 
-def _skype_login(one: Payload) -> bool:
+def _skype_login(data: bytes, from_client: bool, before: int) -> bool:
     """The login of Skype up to 1.4: a record header and nothing in it, and its answer."""
-    if one.before:
+    if before:
         return False
-    if one.from_client:
-        return one.data == b"\x16\x03\x01\0\0"
-    return one.data.startswith(b"\x17\x03\x01\0")
+    if from_client:
+        return data == b"\x16\x03\x01\0\0"
+    return data.startswith(b"\x17\x03\x01\0")
 
 
-def _skype_tcp(one: Payload) -> bool:
-    return one.from_client and not one.before and len(one.data) in (3, 8)
+def _skype_tcp(data: bytes, from_client: bool, before: int) -> bool:
+    return from_client and not before and len(data) in (3, 8)
 
 
-def _skype_udp(one: Payload) -> bool:
-    data = one.data
+def _skype_udp(data: bytes, from_client: bool, before: int) -> bool:
     if len(data) == 3:
         return data[2] & 0x0F == 0x0D
     return len(data) >= 16 and data[0] != 0x30 and data[2] == 0x02
 
 
-def _whatsapp(one: Payload) -> bool:
-    found = isinstance(whatsapp.dissect(one.data), whatsapp.Chat)
-    return found and one.from_client and not one.before
+def _whatsapp(data: bytes, from_client: bool, before: int) -> bool:
+    if before or not from_client:
+        return False
+    return isinstance(whatsapp.dissect(data), whatsapp.Chat)
 
 
-def _viber_udp(one: Payload) -> bool:
-    data = one.data
+def _viber_udp(data: bytes, from_client: bool, before: int) -> bool:
     return len(data) > 5 and (
         data[2:4] == b"\x03\0"
         or (len(data) == 20 and data[2:4] == b"\x09\0")
@@ -72,8 +66,7 @@ def _viber_udp(one: Payload) -> bool:
     )
 
 
-def _viber_tcp(one: Payload) -> bool:
-    data = one.data
+def _viber_tcp(data: bytes, from_client: bool, before: int) -> bool:
     if len(data) < 11 or int.from_bytes(data[:2], "little") != len(data):
         return False
     return (data[6:8] == b"\xfc\xff" and data[9] == 0x80) or (
@@ -92,11 +85,16 @@ SIGNATURES: Final[Mapping[str, Signature]] = {
 }
 
 
-def shown(one: Payload, *, tcp: bool) -> tuple[str, ...]:
-    """Return the signatures that a payload shows."""
-    protocol = _TCP if tcp else _UDP
-    return tuple(
-        name
-        for name, signature in SIGNATURES.items()
-        if signature.protocol == protocol and signature.shows(one)
-    )
+_BY_TRANSPORT: Final = {
+    tcp: tuple((name, one.shows) for name, one in SIGNATURES.items() if one.protocol == number)
+    for tcp, number in ((True, _TCP), (False, _UDP))
+}
+
+
+def shown(data: bytes, from_client: bool, before: int, *, tcp: bool) -> tuple[str, ...]:
+    """Return the signatures that a payload shows; `before`: how many that end had sent."""
+    found: tuple[str, ...] = ()
+    for name, shows in _BY_TRANSPORT[tcp]:
+        if shows(data, from_client, before):
+            found = (*found, name)
+    return found

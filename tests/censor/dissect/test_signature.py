@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from censor import clause
-from censor.dissect.signature import SIGNATURES, Payload, shown
+from censor.dissect.signature import SIGNATURES, shown
 
 
 def lengths(body: bytes) -> bytes:
@@ -39,8 +39,8 @@ def lengths(body: bytes) -> bytes:
 def test_what_shows_an_application(
     name: str, tcp: bool, data: bytes, from_client: bool, before: int
 ) -> None:
-    assert name in shown(Payload(data, from_client, before), tcp=tcp)
-    assert name not in shown(Payload(data, from_client, before), tcp=not tcp)
+    assert name in shown(data, from_client, before, tcp=tcp)
+    assert name not in shown(data, from_client, before, tcp=not tcp)
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_what_shows_an_application(
     ],
 )
 def test_what_shows_none(tcp: bool, data: bytes, from_client: bool, before: int) -> None:
-    assert shown(Payload(data, from_client, before), tcp=tcp) == ()
+    assert shown(data, from_client, before, tcp=tcp) == ()
 
 
 def test_naive_rules_hit_others_too() -> None:
     """Source: fact dpi-skype-udp-som (false positives by design)."""
     radius = b"\x01\x07\x02" + bytes(17)
-    assert shown(Payload(radius, True, 0), tcp=False) == ("skype-udp",)
+    assert shown(radius, True, 0, tcp=False) == ("skype-udp",)
 
 
 def test_policies_know_the_same_names() -> None:
@@ -75,4 +75,4 @@ def test_policies_know_the_same_names() -> None:
 
 @given(data=st.binary(max_size=64), client=st.booleans(), tcp=st.booleans())
 def test_any_bytes(data: bytes, client: bool, tcp: bool) -> None:
-    assert set(shown(Payload(data, client, 0), tcp=tcp)) <= set(SIGNATURES)
+    assert set(shown(data, client, 0, tcp=tcp)) <= set(SIGNATURES)
