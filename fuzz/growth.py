@@ -115,6 +115,10 @@ HEAVY: Final[Mapping[str, tuple[str, Callable[[int], bytes]]]] = {
         for at in range(size))),
     "engine: queries": ("engine", _spoken(
         talk.CLIENT_UDP, bytes.fromhex("000001000001000000000000016100001c0001"), 19, 53, 1)),
+    "engine: a tunnel over TCP, byte by byte": (
+        "engine",
+        _spoken(talk.CLIENT_TCP, b"\0\x06\x48abcde", 1, 7000, 1, b"\0\x0e\x38" + bytes(13)),
+    ),
     "engine: datagrams": ("engine", _spoken(talk.CLIENT_UDP, b"\xc0\0\0\0\1\0\0", 40, 443, 1)),
 }  # fmt: skip
 
