@@ -165,3 +165,50 @@ def _ways(run: Path) -> dict[tuple[str, str], str]:
         if (one["vantage"], one["target"]) in wanted:
             found[one["vantage"], one["target"]] = one["sip"]["call"]["path"]["how"]
     return found
+
+
+SIX = """
+scenario: test/six
+title: A relay over the newer version
+period: 2020
+story: Does it relay?
+topology: {use: line, delay: 2 ms}
+vantages: {dorm: {nat: symmetric}}
+services:
+  phone: {kind: sip, names: [six.phone.net], addresses: ["2a01:4f8::10"]}
+  relay: {kind: turn, names: [turn.phone.net], addresses: ["2a01:4f8::20", "2a01:4f8::21"]}
+  news: {kind: web, names: [news.phone.net]}
+targets: {news: {kind: web, url: "http://news.phone.net/"}}
+truth: [{target: news, verdict: ok}]
+"""
+
+
+def test_a_relay_over_version_6_and_what_nobody_translates_there(tmp_path: Path) -> None:
+    path = tmp_path / "six.yaml"
+    path.write_text(SIX)
+    call = {"kind": "call", "registrar": "six.phone.net", "callee": "echo", "seconds": 1}
+    call |= {"user": "alice", "password": "wonderland", "families": [6]}
+    relay = {"turn": "turn.phone.net", "turn_user": "alice", "turn_password": "wonderland"}
+    targets = [
+        {**call, **relay, "target": "relayed"},
+        {**call, "target": "mapped", "stun": "turn.phone.net"},
+    ]
+    measure = [sys.executable, "-P", "-m", "filterbed.probe.measure"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "filterbed", "exec", str(path), "--at", "dorm", "--idle", "--",
+         *measure],
+        input="\n".join(map(json.dumps, targets)), cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = {one["target"]: one["sip"]["call"] for one in map(json.loads, done.stdout.splitlines())}
+    assert {name: row["path"]["how"] for name, row in rows.items()} == {
+        "relayed": "turn",
+        "mapped": "direct",
+    }
+    for row in rows.values():
+        assert [(way["lost"], way["received"] > 0) for way in row["media"].values()] == [
+            (0, True),
+            (0, True),
+        ]

@@ -379,6 +379,7 @@ def without(program: str, *more: str) -> list[str]:
         ("/usr/bin/mnexec", SCENARIO, "mininet"),
         ("/usr/bin/sipp", "voip/two-carriers", "sip-tester"),
         ("/usr/sbin/kamailio", "voip/two-carriers", "kamailio"),
+        ("/usr/bin/turnserver", "voip/relay-lost", "coturn"),
     ],
 )
 def test_a_program_that_is_not_there_is_named_with_its_package(

@@ -22,6 +22,8 @@ SELECTED = (
     "tests/live/test_exec.py::test_a_megabyte_goes_through_byte_for_byte",
     "tests/live/test_exec.py::test_dig_gets_a_forged_answer_over_both_versions",
     "tests/live/test_exec.py::test_another_hosts_command_sees_its_network_and_changes_nothing_else",
+    "tests/live/test_nat.py::test_a_relay_over_version_6_and_what_nobody_translates_there",
+    "tests/live/test_nat.py::test_calls_from_behind_gateways_are_judged_rightly[translated-active]",
     "tests/live/test_trouble.py::test_a_runner_killed_at_any_step_leaves_nothing[proof]",
     "tests/live/test_trouble.py::test_exec_killed_while_its_command_runs_leaves_nothing",
     "tests/live/test_trouble.py::test_a_queue_that_overflows_makes_the_run_invalid",
