@@ -135,9 +135,9 @@ def _talk(luck: random.Random, port: int, first: bytes, segments: int) -> Iterat
     yield say(ACK)
     yield say(PSH | ACK, first)
     out += len(first)
-    payload = bytes(FULL)
+    filling = bytes(FULL - 8)
     for number in range(segments):
-        yield answer(ACK, payload)
+        yield answer(ACK, luck.randbytes(8) + filling)
         back += FULL
         if number % 2:
             yield say(ACK)

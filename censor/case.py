@@ -95,11 +95,11 @@ class Case:
         self.exempt = self.settled = self.announced = False
         self.followers: dict[App, Follower] | None = None
         self.doomed: tuple[Drop, str] | None = None
-        self.refused: dict[bool, tuple[int, str]] = {}
+        self.refused: dict[bool, tuple[int, str]] = _NONE
         self.spoken: App | None = None
         self.read = {True: 0, False: 0}
         self.misses = 0
-        self.said: set[str] = set()
+        self.said: frozenset[str] = frozenset()
         self.trigger: Mapping[str, Any] | None = None
         self._named: dict[str, Any] | None = None
         self.burdens: dict[str, Load] = _NONE

@@ -218,13 +218,19 @@ class FirstFollower:
         return Found((Message(App.FIRST, None, trigger=trigger, seen=seen),), len(datagram))
 
 
+#: How many of a flow's payloads may be taken for what is sent again: a download of zeros repeats
+#: itself for ever, and would never be let go.
+REPEATS: Final = 2
+
+
 class SignatureFollower:
     """Looks at a flow's first payloads, of either end, for bytes of applications."""
 
-    __slots__ = ("_before", "_last", "_left")
+    __slots__ = ("_before", "_last", "_left", "_repeats")
 
     def __init__(self, reading: Reading) -> None:
         self._left = reading.payloads
+        self._repeats = REPEATS
         self._before = {True: 0, False: 0}
         self._last = {True: b"", False: b""}
 
@@ -234,7 +240,8 @@ class SignatureFollower:
 
     def feed(self, datagram: bytes, from_client: bool, tcp: bool = False) -> Outcome:
         """Take a payload of either end; in TCP, one that comes again is not the next one."""
-        again = tcp and datagram == self._last[from_client]
+        again = tcp and datagram == self._last[from_client] and self._repeats > 0
+        self._repeats -= again
         before = self._before[from_client] - again
         if not again:
             self._left -= 1

@@ -138,7 +138,7 @@ class Hearing:
         """Do what a rule that matches says, with its chance; say whether it came to that."""
         fires = self._comes_true(rule)
         if (message and not message.repeated) or rule.id not in self._case.said:
-            self._case.said.add(rule.id)
+            self._case.said |= {rule.id}
             self._sentence.say("matched", rule.id, {} if fires else {"fired": False})
         acts = [act for act in rule.then if message is not None or self._applies(act, rule)]
         if message is None and any(isinstance(act, Burden) for act in acts):

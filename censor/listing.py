@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final
+from weakref import WeakValueDictionary
 
 #: The longest list read, in bytes. A million names have about 20,000,000.
 LIMIT: Final = 256 << 20
@@ -20,6 +21,29 @@ _COMMENT = re.compile(r"(?m)(?:^|[ \t])#.*$")
 
 class ListError(ValueError):
     """A list that cannot be used: which file, which line, and why."""
+
+
+#: Sets of names that a policy holds, by file, its last change, its size, and whether in lower case:
+#: several rules that name one list share it.
+_HELD: Final[WeakValueDictionary[tuple[str, int, int, bool], frozenset[str]]] = (
+    WeakValueDictionary()
+)
+
+
+def names(path: str, *, lower: bool) -> frozenset[str]:
+    """Return the entries of a file as names, without a final dot; the same set while it is in use.
+
+    Raises: ListError.
+    """
+    try:
+        found = Path(path).stat()
+    except OSError as fault:
+        raise ListError(f"{path}: {fault.strerror}") from fault
+    key = (path, found.st_mtime_ns, found.st_size, lower)
+    held = _HELD.get(key)
+    if held is None:
+        held = _HELD[key] = frozenset(word.strip(".") for word in read(path, lower=lower))
+    return held
 
 
 def read(path: str, *, lower: bool = False) -> list[str]:

@@ -147,6 +147,8 @@ def compile_names(names: clause.Names) -> Names:
     """Compile a set of names. Raises: ListError, PatternError."""
 
     def plain(listed: clause.Words) -> frozenset[str]:
+        if isinstance(listed, clause.ListFile):
+            return listing.names(listed.file, lower=not names.case)
         return frozenset(word.strip(".") for word in words(listed, lower=not names.case))
 
     parts = tuple(words(names.substring, lower=not names.case))

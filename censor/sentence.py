@@ -343,7 +343,8 @@ class Sentence:
     def _refuse(self, rule: str) -> None:
         """Drop the packet, and what repeats its bytes later."""
         if self.packet.protocol == _TCP and self.packet.payload_length:
-            self.case.refused[self.from_client] = (self._following() % _SPACE, rule)
+            refused = (self._following() % _SPACE, rule)
+            self.case.refused = {**self.case.refused, self.from_client: refused}
         self.drop(rule)
 
     def _inject(

@@ -19,11 +19,11 @@ from censor import forge
 from censor.decision import Verdict
 from censor.dissect.outcome import Foreign, Incomplete
 from censor.document import PolicyDocument
-from censor.follower import FOLLOWERS, Follower, glance
+from censor.follower import FOLLOWERS, REPEATS, Follower, SignatureFollower, glance
 from censor.found import Found
 from censor.meaning import readings
 from censor.policy import load
-from censor.rules import App
+from censor.rules import App, Reading
 
 V1, V2 = 1, 0x6B3343CF
 ACCEPT, DROP = Verdict.ACCEPT, Verdict.DROP
@@ -553,3 +553,11 @@ def test_a_glance_at_a_datagram() -> None:
 def test_all_followers_are_protocols_with_a_reading() -> None:
     loaded = load({"position": "in-path"})
     assert set(FOLLOWERS) < set(loaded.readings)
+
+
+def test_a_download_that_repeats_itself_is_let_go() -> None:
+    follower = SignatureFollower(Reading(None, frozenset((6,)), payloads=4))
+    for _ in range(4 + REPEATS):
+        assert not follower.finished
+        follower.feed(bytes(1000), False, tcp=True)
+    assert follower.finished

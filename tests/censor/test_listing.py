@@ -70,3 +70,16 @@ def test_no_prefixes(text: str, tmp_path: Path) -> None:
     path.write_text(f"1.2.3.4\n{text}x\n")
     with pytest.raises(ListError, match="is no address or prefix"):
         list(prefixes(str(path)))
+
+
+def test_rules_that_name_one_list_share_it_until_it_changes(tmp_path: Path) -> None:
+    file = tmp_path / "names.txt"
+    file.write_text("WWW.Example.com.\n")
+    one = listing.names(str(file), lower=True)
+    assert one == {"www.example.com"}
+    assert listing.names(str(file), lower=True) is one
+    assert listing.names(str(file), lower=False) == {"WWW.Example.com"}
+    file.write_text("other.example\n")
+    assert listing.names(str(file), lower=True) == {"other.example"}
+    with pytest.raises(listing.ListError, match="No such file"):
+        listing.names(str(tmp_path / "none"), lower=True)
