@@ -131,8 +131,24 @@ def _answers(case: _Case) -> Problems:
             return _resolved(case) + _part(case, "register", "ok", 200)
         case "call":
             return _up(case) or _media(case)
+        case "skype" | "skypeout":
+            return _found(case)
         case _:
             return _resolved(case)
+
+
+def _found(case: _Case) -> Problems:
+    """A supernode answered datagrams, the login went well, and so did the call if there was one."""
+    parts = case.measurement["skype"]
+    if parts["bootstrap"]["by"] != "udp":
+        return [f"skype: a supernode was found by {parts['bootstrap']['by']}, expected by udp"]
+    wanted = ("login", "gateway") if case.kind == "skypeout" else ("login",)
+    for name in wanted:
+        part = parts[name]
+        if part is None or part["outcome"] != "ok":
+            return [f"skype {name}: {part['outcome'] if part else 'not tried'}, expected ok"]
+    lost = parts["gateway"] and parts["gateway"]["sent"] - parts["gateway"]["received"]
+    return [f"skype gateway: {lost} datagrams were not answered, expected none"] if lost else []
 
 
 def _part(case: _Case, name: str, outcome: str, code: int | None) -> Problems:
@@ -242,6 +258,10 @@ def _nobody(outcome: str) -> Callable[[_Case], Problems]:
                 return _resolved(case) + _rows(case, "udp", outcome)
             case "sip" | "call":
                 return _resolved(case) + _part(case, "register", outcome, None)
+            case "skype" | "skypeout":
+                tried = [part for part in case.measurement["skype"].values() if part is not None]
+                found = tried[-1]["outcome"]
+                return [] if found == outcome else [f"skype: {found}, expected {outcome}"]
             case _:
                 return _resolved(case) + _rows(case, "tcp", outcome)
 

@@ -91,7 +91,7 @@ class Question:
         found: dict[bytes, tuple[str, ...]] = {}
         for target in self.targets:
             name = target_name(target)
-            addresses = self.dns.get(name or "", ()) or ((name,) if name else ())
+            addresses = self.dns.get(name or "", ()) or ((name,) if name else overlay(target))
             for address in addresses:
                 try:
                     key = raw(address)
@@ -164,6 +164,13 @@ def target_name(target: Target) -> str | None:
         if isinstance(value, str) and value:
             return plain(value)
     return None
+
+
+def overlay(target: Target) -> tuple[str, ...]:
+    """Return the addresses at which a target's network is known to its clients, without DNS."""
+    hosts = target.fields.get("hosts", ())
+    more = (target.fields.get(key) for key in ("login", "gateway"))
+    return (*hosts, *(address for address in more if address))
 
 
 def ports(target: Target) -> frozenset[int] | None:

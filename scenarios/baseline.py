@@ -8,7 +8,7 @@ delisted, `status: N`, `redirect: HOST`.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from scenarios import schema
@@ -16,7 +16,7 @@ from scenarios.ground import Ground
 from scenarios.model import Label
 from scenarios.strain import HEAD, strain, swallowed
 from topologies.page import page
-from topologies.service import Conduct, Service, Sip, Turn, Web
+from topologies.service import Conduct, Echo, Service, Sip, Skype, SkypePart, Turn, Web
 
 AnyTarget = (
     schema.WebTarget
@@ -25,12 +25,19 @@ AnyTarget = (
     | schema.UdpTarget
     | schema.SipTarget
     | schema.CallTarget
+    | schema.SkypeTarget
+    | schema.SkypeOutTarget
 )
 #: The ports a service listens on, by transport.
-_PORTS = {
+_PORTS: Mapping[type, Mapping[str, Collection[int]]] = {
     Web: {"tcp": {80, 443}, "udp": set()},
     Sip: {"tcp": {5060}, "udp": {5060}},
     Turn: {"tcp": {3478}, "udp": {3478}},
+}
+_SKYPE: Mapping[SkypePart, Mapping[str, frozenset[int]]] = {
+    "supernode": {"tcp": frozenset({33033, 80, 443}), "udp": frozenset({33033})},
+    "login": {"tcp": frozenset({33033, 443}), "udp": frozenset()},
+    "gateway": {"tcp": frozenset(), "udp": frozenset({12340})},
 }
 _BROKEN = frozenset(
     {
@@ -59,12 +66,16 @@ def host_of(target: AnyTarget) -> tuple[str, str]:
             return target.name, "name"
         case schema.SipTarget():
             return target.registrar, "registrar"
+        case schema.SkypeTarget():
+            return target.login, "login"
         case _:
             return target.host, "host"
 
 
 def answer(target: AnyTarget, host: str, ground: Ground) -> str:
     """Return the word for what `target` answers to the plan's node `host`."""
+    if isinstance(target, schema.SkypeTarget):
+        return _skype(target, ground)
     name, _ = host_of(target)
     serving = serves(name, ground)
     if not serving:
@@ -150,6 +161,31 @@ def _helps(name: str | None, ground: Ground) -> bool:
     return any(isinstance(one, Turn) and one.manner == "answers" for one in serving)
 
 
+def parts(target: schema.SkypeTarget) -> tuple[tuple[str, SkypePart, str], ...]:
+    """Return the services a Skype client uses, in order: key, part, and the service's id."""
+    found: list[tuple[str, SkypePart, str]] = [("hosts", "supernode", id) for id in target.hosts]
+    found.append(("login", "login", target.login))
+    if isinstance(target, schema.SkypeOutTarget):
+        found.append(("gateway", "gateway", target.gateway))
+    return tuple(found)
+
+
+def skype(ground: Ground, id: str, part: SkypePart) -> Skype | None:
+    """Return a part of Skype's network by its id; None where no service is that."""
+    known = [s for s in ground.services if isinstance(s, Skype) and s.part == part]
+    return next((service for service in known if service.id == id), None)
+
+
+def _skype(target: schema.SkypeTarget, ground: Ground) -> str:
+    """Return what the first part that fails answers: supernodes fail together only."""
+    held = [(key, skype(ground, id, part)) for key, part, id in parts(target)]
+    for wanted in ("hosts", "login", "gateway"):
+        manners = {service.manner for key, service in held if service and key == wanted}
+        if manners == {"silent"}:
+            return "silent"
+    return "answers"
+
+
 def _within(address: str, prefixes: Iterable[str]) -> bool:
     one = ipaddress.ip_address(address)
     return any(one in ipaddress.ip_network(prefix) for prefix in prefixes)
@@ -158,7 +194,7 @@ def _within(address: str, prefixes: Iterable[str]) -> bool:
 def _datagram(target: schema.UdpTarget, serving: list[Service]) -> str:
     """Return what a datagram meets: a server answers what it understands."""
     found = _port(serving, "udp", target.port)
-    here = [one for one in serving if target.port in _PORTS[type(one)]["udp"]]
+    here = [one for one in serving if target.port in _listening(one)["udp"]]
     understood = any(isinstance(one, Turn) for one in here) == (target.asks == "stun")
     return "silent" if found == "answers" and not understood else found
 
@@ -166,9 +202,15 @@ def _datagram(target: schema.UdpTarget, serving: list[Service]) -> str:
 def _port(serving: list[Service], transport: str, port: int) -> str:
     """Return what a bare connection or datagram meets; a server's own RST comes only later."""
     for service in serving:
-        if port in _PORTS[type(service)][transport]:
+        if port in _listening(service)[transport]:
             return service.manner if service.manner in ("refused", "silent") else "answers"
     return "refused"
+
+
+def _listening(service: Service) -> Mapping[str, Collection[int]]:
+    if isinstance(service, Echo):
+        return {"tcp": (), "udp": (service.port,)}
+    return _SKYPE[service.part] if isinstance(service, Skype) else _PORTS[type(service)]
 
 
 def label(word: str, control: str) -> Label:

@@ -15,7 +15,7 @@ from topologies.address import COUNTRIES
 from topologies.errors import PlanError
 from topologies.errors import Problem as PlanProblem
 from topologies.plan import Plan
-from topologies.service import Geo, Service, Sip, Store, Turn, Web
+from topologies.service import Echo, Geo, Service, Sip, Skype, Store, Turn, Web
 
 #: Where the addresses of services come from that state none: a hosting company's (Hetzner).
 HOSTING = ipaddress.ip_network("88.198.0.0/16")
@@ -160,6 +160,8 @@ def _apart(one: schema.Service, other: schema.Service) -> str:
         return "they stand in different places"
     if one.kind == other.kind and one.kind != "web":
         return f"one {one.kind.upper()} service an address"
+    if "skype" in (one.kind, other.kind):
+        return "Skype's servers listen on port 80, too"
     closed = {entry.manner for entry in (one, other)} & {"refused", "silent"}
     if one.kind == other.kind and closed and one.manner != other.manner:
         return "a port is open for both or for neither"
@@ -208,6 +210,10 @@ def _service(
     names = tuple(entry.names)
     if isinstance(entry, schema.Turn):
         return Turn(name, host, names, addresses, tuple(entry.users.items()), entry.manner)
+    if isinstance(entry, schema.Echo):
+        return Echo(name, host, names, addresses, entry.port, entry.manner)
+    if isinstance(entry, schema.Skype):
+        return Skype(name, host, names, addresses, entry.part, entry.manner)
     if isinstance(entry, schema.Sip):
         users = tuple(entry.users.items())
         for index, user in enumerate(entry.unpaid):

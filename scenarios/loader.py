@@ -110,7 +110,7 @@ def _fidelity(document: schema.Document) -> str:
 def _target(
     name: str, target: baseline.AnyTarget, words: Mapping[str, str], ground: Ground
 ) -> Target:
-    fields = target.model_dump(exclude={"kind", "baseline"})
+    fields = target.model_dump(exclude={"kind", "baseline"}, exclude_none=True)
     if isinstance(target, schema.SipTarget):
         serving = [s for s in baseline.serves(target.registrar, ground) if isinstance(s, Sip)]
         users = dict(serving[0].users) if serving else {"alice": "wonderland"}
@@ -118,8 +118,8 @@ def _target(
         fields |= {"user": user, "password": target.password or users.get(user, "")}
     if isinstance(target, schema.CallTarget):
         fields = _helped(target, fields, ground)
-    if isinstance(target, schema.UdpTarget) and target.asks is None:
-        del fields["asks"]
+    if isinstance(target, schema.SkypeTarget):
+        fields = _overlay(target, ground)
     seen = {host: word for host, word in words.items() if host != "control"}
     return Target(name, target.kind, fields, seen)
 
@@ -132,6 +132,16 @@ def _helped(target: schema.CallTarget, fields: dict[str, Any], ground: Ground) -
         user, password = serving[0].users[0] if serving else ("", "")
         kept |= {"turn_user": user, "turn_password": password}
     return kept
+
+
+def _overlay(target: schema.SkypeTarget, ground: Ground) -> dict[str, Any]:
+    """Write a Skype client's network as addresses: it has no names."""
+    found: dict[str, Any] = {"hosts": []}
+    for key, part, id in baseline.parts(target):
+        service = baseline.skype(ground, id, part)
+        addresses = [a for a in (service.addresses if service else ()) if ":" not in a]
+        found[key] = [*found["hosts"], *addresses] if key == "hosts" else next(iter(addresses), "")
+    return found
 
 
 def _steps(document: schema.Document, places: Places) -> Iterator[Problem]:

@@ -25,6 +25,7 @@ from scenarios.value import (
     Identifier,
     Numbers,
     OneOrMany,
+    Payload,
     Period,
     ScenarioName,
     WebUrl,
@@ -196,6 +197,23 @@ class Turn(Served):
     manner: Literal["answers", "refused", "silent"] = "answers"
 
 
+class Skype(Served):
+    """One part of Skype's legacy network, whose clients know it by address."""
+
+    kind: Literal["skype"]
+    names: list[Domain] = Field(default_factory=list)
+    part: Literal["supernode", "login", "gateway"]
+    manner: Literal["answers", "silent"] = "answers"
+
+
+class Echo(Served):
+    """A server that sends every datagram to its port back, whatever protocol it stands for."""
+
+    kind: Literal["echo"]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    manner: Literal["answers", "silent"] = "answers"
+
+
 class Asked(Closed):
     """What every target has."""
 
@@ -226,12 +244,13 @@ class TcpTarget(Asked):
 
 
 class UdpTarget(Asked):
-    """Send a datagram, or a STUN Binding request, and await an answer."""
+    """Send a datagram, or a STUN Binding request, and await an answer; `payload` is in hex."""
 
     kind: Literal["udp"]
     host: HostName
     port: Annotated[int, Field(ge=1, le=65535)]
     asks: Literal["stun"] | None = None
+    payload: Payload | None = None
 
 
 class SipTarget(Asked):
@@ -252,6 +271,21 @@ class CallTarget(SipTarget):
     media: Literal["pcmu", "pcma"] = "pcmu"
     stun: Domain | None = None
     turn: Domain | None = None
+
+
+class SkypeTarget(Asked):
+    """Find a supernode of Skype's legacy network and log in; services by their ids."""
+
+    kind: Literal["skype"]
+    hosts: Annotated[list[Identifier], Field(min_length=1)]
+    login: Identifier
+
+
+class SkypeOutTarget(SkypeTarget):
+    """Log in, and call a telephone through a gateway."""
+
+    kind: Literal["skypeout"]  # type: ignore[assignment]
+    gateway: Identifier
 
 
 class Rule(BaseModel):
@@ -299,9 +333,16 @@ class Step(Closed):
 
 
 Topology = Annotated[Line | Hops | Fork | Detour | Series | National, Field(discriminator="use")]
-Service = Annotated[Web | Sip | Turn, Field(discriminator="kind")]
+Service = Annotated[Web | Sip | Turn | Skype | Echo, Field(discriminator="kind")]
 Target = Annotated[
-    WebTarget | DnsTarget | TcpTarget | UdpTarget | SipTarget | CallTarget,
+    WebTarget
+    | DnsTarget
+    | TcpTarget
+    | UdpTarget
+    | SipTarget
+    | CallTarget
+    | SkypeTarget
+    | SkypeOutTarget,
     Field(discriminator="kind"),
 ]
 

@@ -61,6 +61,16 @@ def _host(value: str) -> str:
         return _domain(value)
 
 
+def _payload(value: str) -> str:
+    try:
+        size = len(bytes.fromhex(value))
+    except ValueError:
+        raise wrong("bytes in hex, such as '01 02 ff'") from None
+    if not 0 < size <= 1200:
+        raise wrong("1 to 1200 bytes in hex")
+    return bytes.fromhex(value).hex()
+
+
 def _url(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -156,6 +166,8 @@ Address = Annotated[str, AfterValidator(_public)]
 AnyAddress = Annotated[str, AfterValidator(_address)]
 HostName = Annotated[str, AfterValidator(_host)]
 WebUrl = Annotated[str, AfterValidator(_url)]
+#: What one datagram holds.
+Payload = Annotated[str, AfterValidator(_payload)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Period = Annotated[
     str,

@@ -11,7 +11,7 @@ from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.ground import Ground
 from scenarios.model import Label, Truth
 from scenarios.places import Places
-from topologies.service import Sip, Turn
+from topologies.service import Sip, Skype, Turn
 
 Pair = tuple[str, str]
 #: The end of time.
@@ -107,6 +107,7 @@ def _mistaken(
         )
         return
     yield from _account(target, ("targets", name), ground, places)
+    yield from _overlay(target, ("targets", name), ground, places)
 
 
 def _account(
@@ -144,6 +145,20 @@ def _helpers(
             expected = f"a name of a service of kind turn: {names}"
             hint = nearest(name, known)
             yield places.problem((*at, key), expected, found=show(name), hint=hint)
+
+
+def _overlay(
+    target: baseline.AnyTarget, at: Path, ground: Ground, places: Places
+) -> Iterator[Problem]:
+    """Check that what a Skype client is to use are those parts of its network."""
+    if not isinstance(target, schema.SkypeTarget):
+        return
+    for number, (key, part, id) in enumerate(baseline.parts(target)):
+        if baseline.skype(ground, id, part) is None:
+            known = [s.id for s in ground.services if isinstance(s, Skype) and s.part == part]
+            where: Path = (*at, key, number) if key == "hosts" else (*at, key)
+            expected = f"a service of kind skype, part {part}: {either(known)}"
+            yield places.problem(where, expected, found=show(id), hint=nearest(id, known))
 
 
 def truths(

@@ -22,6 +22,7 @@ Certificate = Literal["valid", "expired", "self-signed", "wrong-name"]
 Conduct = Literal["answers", "busy", "wrong-codec", "no-answer", "hangs-up", "mute", "one-way"]
 
 
+SkypePart = Literal["supernode", "login", "gateway"]
 #: What is dialled before a country's code.
 _PREFIX: Final = re.compile(r"^(\+|00)")
 
@@ -114,4 +115,32 @@ class Turn:
     manner: Manner = "answers"
 
 
-Service = Web | Sip | Turn
+@dataclass(frozen=True, slots=True)
+class Skype:
+    """One part of Skype's legacy network at `addresses`; its clients ask no DNS for it.
+
+    A supernode is what a client finds first, the login server lets it in, a gateway leads to
+    telephones (SkypeOut).
+    """
+
+    id: str
+    node: str
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    part: SkypePart
+    manner: Literal["answers", "silent"] = "answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """A server that sends every datagram to `port` back, whatever protocol it pretends to be."""
+
+    id: str
+    node: str
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    port: int
+    manner: Literal["answers", "silent"] = "answers"
+
+
+Service = Web | Sip | Turn | Skype | Echo

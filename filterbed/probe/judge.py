@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from filterbed.probe import application
 from filterbed.probe.page import page
 from filterbed.probe.verdict import (
     Layer,
@@ -22,6 +23,8 @@ _LAYERS: dict[str, tuple[Layer, ...]] = {
     "udp": (resolution, datagram),
     "sip": (resolution, register),
     "call": (resolution, register, call),
+    "skype": (application.login, application.reached),
+    "skypeout": (application.login, application.call, application.reached),
 }
 
 

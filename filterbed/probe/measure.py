@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
-from filterbed.probe import call, path, resolve, sip, stun, tls, turn, web
+from filterbed.probe import call, path, resolve, sip, skype, stun, tls, turn, web
 from filterbed.probe.address import endpoint, family, literal
 from filterbed.probe.errors import ProbeError
 from filterbed.probe.stream import Flow, Row, Stream, connect_all, elapsed, note, outcome
@@ -25,6 +25,8 @@ from filterbed.probe.target import Url, check, url
 #: Above one second, so that the kernel has repeated a lost SYN once.
 TIMEOUT = 1.5
 CONCURRENCY = 16
+#: What a datagram holds where the target does not say.
+PAYLOAD = b"filterbed\n"
 
 
 @dataclass(slots=True)
@@ -153,7 +155,7 @@ def _unverified(run: Run, where: Url, address: str, row: Row) -> tls.Secure | No
 
 def _udp(run: Run) -> None:
     host, port = run.target["host"], run.target["port"]
-    payload = str(run.target.get("payload", "filterbed\n")).encode()
+    payload = bytes.fromhex(run.target.get("payload") or PAYLOAD.hex())
     asks = run.target.get("asks")
     if asks == "stun":
         payload = stun.write(stun.request(stun.Method.BINDING))
@@ -229,6 +231,17 @@ def _helpers(run: Run, kind: socket.AddressFamily) -> path.Help:
     return path.Help(tuple(found.get("stun", ())[:2]), server)
 
 
+def _skype(run: Run) -> None:
+    client = skype.Client(run.timeout, run.flows)
+    found = client.bootstrap(run.target["hosts"])
+    run.row["skype"] = {"bootstrap": found, "login": None, "gateway": None}
+    if found["outcome"] != "ok":
+        return
+    entered = run.row["skype"]["login"] = client.log_in(run.target["login"])
+    if entered["outcome"] == "ok" and "gateway" in run.target:
+        run.row["skype"]["gateway"] = client.call(run.target["gateway"])
+
+
 _KINDS: dict[str, Callable[[Run], None]] = {
     "web": _web,
     "dns": _dns,
@@ -236,6 +249,8 @@ _KINDS: dict[str, Callable[[Run], None]] = {
     "udp": _udp,
     "sip": _sip,
     "call": _call,
+    "skype": _skype,
+    "skypeout": _skype,
 }
 
 

@@ -21,6 +21,8 @@ _FIELDS: dict[str, dict[str, type]] = {
     "udp": {"host": str, "port": int},
     "sip": {"registrar": str, "user": str, "password": str},
     "call": {"registrar": str, "user": str, "password": str, "callee": str},
+    "skype": {"hosts": list, "login": str},
+    "skypeout": {"hosts": list, "login": str, "gateway": str},
 }
 _PORTS = {"http": 80, "https": 443}
 
@@ -67,9 +69,21 @@ def _options(target: Mapping[str, Any]) -> None:
     families = target.get("families", [4])
     if not isinstance(families, list) or not families or not set(families) <= {4, 6}:
         raise TargetError(f"families {families!r:.80}: expected a list of 4 and 6")
+    hosts = target.get("hosts", [""])
+    if not hosts or not all(isinstance(host, str) for host in hosts):
+        raise TargetError(f"hosts {hosts!r:.80}: expected a list of ADDRESS or ADDRESS:PORT")
+    _payload(target.get("payload"))
     seconds = target.get("seconds", 1)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 60:
         raise TargetError(f"seconds {seconds!r:.80}: expected more than 0, at most 60")
+
+
+def _payload(text: Any) -> None:
+    try:
+        if text is not None:
+            bytes.fromhex(text)
+    except (TypeError, ValueError) as error:
+        raise TargetError(f"payload {text!r:.80}: expected bytes in hex") from error
 
 
 def url(text: str) -> Url:

@@ -61,6 +61,34 @@ def sip(register: Any = REGISTER, call: Any = None) -> dict[str, Any]:
     return {"register": register, "call": call}
 
 
+def skype(by: str | None = "udp", login: str | None = "ok", sent: int | None = None) -> Any:
+    return {
+        "bootstrap": {"outcome": "ok" if by else "timeout", "by": by, "steps": []},
+        "login": login and {"outcome": login},
+        "gateway": sent and {"outcome": "ok", "sent": 25, "received": sent},
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "parts", "said"),
+    [
+        ("answers", "skype", skype(), ""),
+        ("answers", "skypeout", skype(sent=25), ""),
+        ("answers", "skype", skype("tcp-443"), "found by tcp-443, expected by udp"),
+        ("answers", "skype", skype(login="timeout"), "skype login: timeout, expected ok"),
+        ("answers", "skypeout", skype(), "skype gateway: not tried, expected ok"),
+        ("answers", "skypeout", skype(sent=24), "1 datagrams were not answered"),
+        ("silent", "skype", skype(login="timeout"), ""),
+        ("silent", "skype", skype(None, None), ""),
+        ("silent", "skype", skype(), "skype: ok, expected timeout"),
+    ],
+)
+def test_skype(word: str, kind: str, parts: Any, said: str) -> None:
+    measurement = {"kind": kind, "dns": None, "skype": parts}
+    problems = holds(word, measurement, {"kind": kind}, [])
+    assert (said in problems[0]) if said else (problems == [])
+
+
 GONE = {"dns": {**DNS, "rcode": "NXDOMAIN", "addresses": []}, "tcp": [], "tls": [], "http": []}
 SHUT = {"tcp": [{**TCP, "outcome": "refused"}], "tls": [], "http": []}
 MUTE = {"tcp": [{**TCP, "outcome": "timeout"}], "tls": [], "http": []}

@@ -11,6 +11,15 @@ from scenarios.error import ScenarioError
 from scenarios.model import Label, Scenario
 
 Load = Callable[..., Scenario]
+Broken = Callable[..., list[str]]
+#: Services that a target about Skype, or a datagram, is about.
+SKYPE = """\
+  node: {kind: skype, part: supernode, addresses: [66.235.180.9, 66.235.181.9]}
+  login: {kind: skype, part: login, addresses: [80.160.91.11]}
+  gate: {kind: skype, part: gateway}
+  off: {kind: skype, part: gateway, manner: silent}
+  echo: {kind: echo, names: [echo.voice.net], port: 1812}
+"""
 
 SERVICE = "names: [www.two.net]"
 
@@ -61,15 +70,57 @@ def test_words_follow_from_services(load: Load, added: str, url: str, word: str)
         ("{kind: udp, host: sip.voice.net, port: 5060, asks: stun, baseline: silent}", "silent"),
         ("{kind: web, url: 'https://66.33.200.1/', baseline: wrong-name}", "wrong-name"),
         ("{kind: sip, registrar: sip.voice.net}", "answers"),
+        ("{kind: udp, host: echo.voice.net, port: 1812, payload: 01 2A}", "answers"),
+        ("{kind: udp, host: echo.voice.net, port: 1813, baseline: refused}", "refused"),
+        ("{kind: tcp, host: 80.160.91.11, port: 443}", "answers"),
+        ("{kind: tcp, host: 80.160.91.11, port: 80, baseline: refused}", "refused"),
+        ("{kind: skype, hosts: [node], login: login}", "answers"),
+        ("{kind: skypeout, hosts: [node], login: login, gateway: gate}", "answers"),
+        ("{kind: skypeout, hosts: [node], login: login, gateway: off, baseline: silent}", "silent"),
     ],
 )
 def test_every_kind_of_target(load: Load, target: str, word: str) -> None:
     verdict = "ok" if word == "answers" else "down"
     scenario = load(
+        ("targets:\n", f"{SKYPE}targets:\n"),
         ("pools:", f"  new: {target}\npools:"),
         ("truth:\n", f"truth:\n  - {{target: new, verdict: {verdict}}}\n"),
     )
     assert set(scenario.targets[-1].baseline.values()) == {word}
+
+
+def test_a_skype_client_is_told_addresses(load: Load) -> None:
+    target = "{kind: skypeout, hosts: [node], login: login, gateway: gate}"
+    scenario = load(
+        ("targets:\n", f"{SKYPE}targets:\n"),
+        ("pools:", f"  new: {target}\npools:"),
+        ("truth:\n", "truth:\n  - {target: new, verdict: ok}\n"),
+    )
+    assert scenario.targets[-1].public() == {
+        "target": "new",
+        "kind": "skypeout",
+        "hosts": ["66.235.180.9", "66.235.181.9"],
+        "login": "80.160.91.11",
+        "gateway": "88.198.0.4",
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("{kind: skype, hosts: [nod], login: login}", "part supernode: node"),
+        ("{kind: skype, hosts: [node], login: node}", "part login: login"),
+        ("{kind: skypeout, hosts: [node], login: login, gateway: one}", "part gateway: gate"),
+    ],
+)
+def test_a_part_of_skype_is_another_part(broken: Broken, target: str, said: str) -> None:
+    problems = broken(
+        ("targets:\n", f"{SKYPE}targets:\n"),
+        ("pools:", f"  new: {target}\npools:"),
+        ("truth:\n", "truth:\n  - {target: new, verdict: ok}\n"),
+    )
+    assert len(problems) == 1
+    assert said in problems[0]
 
 
 GEO = Label("blocked", frozenset({"http.error.geo"}), "server_side")

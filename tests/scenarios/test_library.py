@@ -52,7 +52,7 @@ def test_every_blocked_target_is_claimed_by_a_rule_and_the_other_way_round(name:
         for censor in raw["censors"].values()
         for rule in censor["rules"]
         if rule["id"] in left and "allow" not in rule["then"]
-        for target in rule["targets"]
+        for target in [rule["targets"]] * isinstance(rule["targets"], str) or rule["targets"]
     }
     blocked = {t for (_, t), truth in scenario.truths.items() if truth.label.locus == "network"}
     assert blocked == claimed

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from topologies.plan import Plan
-from topologies.service import Service, Sip, Turn, Web
-from topologies.services import firewall, kamailio, nginx, nsd, sipp, turn, unbound
+from topologies.service import Echo, Service, Sip, Skype, Turn, Web
+from topologies.services import firewall, kamailio, nginx, nsd, sipp, skype, turn, unbound
 from topologies.services.certificate import Authority
 from topologies.services.program import Program
 from topologies.services.standing import START_LIMIT, Dead, Spawn, Standing
@@ -78,6 +78,8 @@ def programs(
         found += sipp.programs(name, sips, workdir)
         relays = [service for service in here if isinstance(service, Turn)]
         found += turn.programs(name, relays, workdir)
+        found += skype.programs(name, [one for one in here if isinstance(one, Skype)])
+        found += skype.echoes(name, [one for one in here if isinstance(one, Echo)])
         closed = [*_silent(here)]
         found += [firewall.program(name, closed, workdir)] if closed else []
     return tuple(found)
@@ -88,6 +90,10 @@ def _silent(services: Sequence[Service]) -> Iterator[firewall.Closed]:
         for address in service.addresses if service.manner == "silent" else ():
             if isinstance(service, Web):
                 yield address, "tcp", WEB_PORTS
+            elif isinstance(service, Echo):
+                yield address, "udp", (service.port,)
+            elif isinstance(service, Skype):
+                yield from ((address, *closed) for closed in skype.PORTS[service.part].items())
             else:
                 port = turn.PORT if isinstance(service, Turn) else kamailio.PORT
                 yield from ((address, protocol, (port,)) for protocol in ("udp", "tcp"))

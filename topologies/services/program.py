@@ -21,10 +21,11 @@ class Ready:
     """One question that a ready program answers, asked from inside its node's network namespace.
 
     `dns`: a query for `name` draws any answer but SERVFAIL and REFUSED; `tcp`: a connection is
-    accepted; `sip`: OPTIONS for `name` draws a response; `stun`: a Binding request draws one.
+    accepted; `udp`: the datagram `name` draws another; `sip`: OPTIONS for `name` draws a response;
+    `stun`: a Binding request draws one.
     """
 
-    how: Literal["dns", "tcp", "sip", "stun"]
+    how: Literal["dns", "tcp", "udp", "sip", "stun"]
     address: str
     port: int
     name: str = "."

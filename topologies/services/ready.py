@@ -104,6 +104,11 @@ def _tcp(question: Ready) -> str:
     return ""
 
 
+def _udp(question: Ready) -> str:
+    answer = _exchange(question, question.name.encode("latin-1"))
+    return answer if isinstance(answer, str) else ""
+
+
 def _dns(question: Ready) -> str:
     query = dns.message.make_query(question.name, "SOA" if question.name == "." else "A")
     answer = _exchange(question, query.to_wire())
@@ -158,4 +163,10 @@ def _exchange(question: Ready, data: bytes) -> bytes | str:
             return str(error)
 
 
-ASK: Mapping[str, Callable[[Ready], str]] = {"tcp": _tcp, "dns": _dns, "sip": _sip, "stun": _stun}
+ASK: Mapping[str, Callable[[Ready], str]] = {
+    "tcp": _tcp,
+    "udp": _udp,
+    "dns": _dns,
+    "sip": _sip,
+    "stun": _stun,
+}

@@ -78,6 +78,13 @@ def test_a_dns_server_is_ready_when_it_knows(code: dns.rcode.Rcode, said: str) -
     assert bool(found) == bool(said)
 
 
+def test_any_datagram_will_do_where_one_is_asked_for() -> None:
+    with answering(lambda data: data) as port:
+        assert ask(Ready("udp", "127.0.0.1", port, "\x12\x34\xff")) == {}
+    with answering(lambda _: None) as port:
+        assert "silent for" in ask(Ready("udp", "127.0.0.1", port, "x"))["it"]
+
+
 def test_any_sip_response_will_do() -> None:
     with answering(lambda _: b"SIP/2.0 404 Not Found\r\n\r\n") as port:
         assert ask(Ready("sip", "127.0.0.1", port, "example.net")) == {}

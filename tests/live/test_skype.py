@@ -1,0 +1,33 @@
+"""Skype's legacy client meets its network, and who blocks it: whole runs, and their placebos."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.live
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("idle", [False, True], ids=["active", "idle"])
+@pytest.mark.parametrize(
+    ("name", "hits"),
+    [("voip/skypeout-2005", 1), ("voip/skype-naive", 2)],
+)
+def test_webcheck_is_right_about_skype(tmp_path: Path, name: str, hits: int, idle: bool) -> None:
+    command = [sys.executable, "-P", "-m", "filterbed", "run", name, "--json"]
+    command += ["--out", str(tmp_path), *["--idle"] * idle]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, cwd=PROJECT, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (entry,) = json.loads(done.stdout)["runs"]
+    score = json.loads((Path(entry["dir"]) / "score.json").read_text())
+    assert all(row["correct"] for row in score["rows"])
+    blocked = [row for row in score["rows"] if row["observed"]["verdict"] == "blocked"]
+    assert len(blocked) == (0 if idle else hits)
