@@ -1,6 +1,6 @@
 """What fuzzing starts from: packets of real programs, cut and spliced.
 
-`real.pcapng` is a door record of 138 packets (curl with HTTP, HTTPS and five kinds of SOCKS, dig,
+`seed.capture` is a door record of 138 packets (curl with HTTP, HTTPS and five kinds of SOCKS, dig,
 aioquic, `openssl s_client -dtls`, ssh, sipp over UDP and TCP, ping, a few lines that send RTP and
 STUN), made on 2026-11-23 between the client and the server of tests/live/test_censor_queue.py. It
 holds nobody's traffic.
@@ -21,7 +21,7 @@ from censor.wire import Protocol
 from fuzz import conversation as talk
 from fuzz.boxes import POLICIES
 
-REAL: Final = Path(__file__).with_name("real.pcapng")
+REAL: Final = Path(__file__).with_name("seed.capture")
 
 #: Which server ports a target's payloads are taken from.
 _PORTS: Final[Mapping[str, tuple[int, ...]]] = {
