@@ -38,7 +38,7 @@ def test_each_thing_said(
 
 
 def test_what_curl_says() -> None:
-    """Source: fuzz/real.pcapng."""
+    """Source: fuzz/seed.capture."""
     said = payloads(1080)
     first = [dissect(one) for one in said if one[:1] in (b"\4", b"\5") and len(one) != 2]
     versions = {one.version for one in first if isinstance(one, Request)}
