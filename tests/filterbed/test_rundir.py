@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,9 @@ def _race(arguments: tuple[Path, int]) -> str:
 
 
 def test_parallel_runs_never_share_a_directory(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        names = pool.map(_race, [(tmp_path, n) for n in range(40)], chunksize=1)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(4, mp_context=spawn) as pool:
+        names = list(pool.map(_race, [(tmp_path, n) for n in range(40)]))
     assert len(set(names)) == 40
     assert set(names) == {"x"} | {f"x-{n}" for n in range(2, 41)}
 
