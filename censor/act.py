@@ -110,6 +110,23 @@ class SynAck(Deed):
 
 
 @dataclass(frozen=True, slots=True)
+class Impostor(Deed):
+    """Be the server of a connection: complete the handshake, and meet what the client sends then.
+
+    `data` says how: "reset" the connection at the first of it, serve a "page" (`response`) to an
+    HTTP request, or acknowledge it and say "nothing". `ending` is a page's, as of `BlockPage`.
+    """
+
+    window: Number
+    header: Header
+    drop: bool
+    data: str
+    reset_flags: int
+    response: bytes = b""
+    ending: str = "fin"
+
+
+@dataclass(frozen=True, slots=True)
 class DnsAnswer(Deed):
     """Answer a DNS query in the server's name.
 
@@ -286,6 +303,7 @@ Act = (
     Drop
     | Reset
     | SynAck
+    | Impostor
     | DnsAnswer
     | BlockPage
     | Unreachable
@@ -302,4 +320,4 @@ Act = (
 )
 
 #: The acts that send packets of the box's own.
-Forger = Reset | SynAck | DnsAnswer | BlockPage | Unreachable | SipResponse | SipEnd
+Forger = Reset | SynAck | Impostor | DnsAnswer | BlockPage | Unreachable | SipResponse | SipEnd

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -162,16 +164,30 @@ class DnsAnswer(Answer):
     over_tcp: Literal["nothing", "reset", "answer"] = "nothing"
 
 
-class BlockPage(Forgery):
-    """Forge an HTTP response and end the connection."""
+class Page(Forgery):
+    """What a forged HTTP response says, and how the connection ends."""
 
-    inject: Literal["block-page"]
     status: Annotated[int, Field(ge=100, le=599)] = 200
     body: str = ""
     location: str | None = None
     headers: dict[str, str] = {}
     then: Literal["reset", "fin", "fin-reset"] = "fin"
     reset_flags: Flags = "RA"
+
+
+class Impostor(Page):
+    """Complete handshakes where nobody is, and meet what comes then."""
+
+    inject: Literal["impostor"]
+    data: Literal["reset", "page", "nothing"] = "reset"
+    window: Window = 64240
+    reset_flags: Flags = "R"
+
+
+class BlockPage(Page):
+    """Forge an HTTP response and end the connection."""
+
+    inject: Literal["block-page"]
     reset_server: bool = True
 
 
@@ -299,7 +315,7 @@ class RewriteAnswer(Answer):
 
 AnyBurden = Police | Shape | Delay | Thin | Cut | RewriteReset | RewriteHeader
 AnyCall = SipResponse | SipBye | SipCancel
-AnySegment = Reset | Fin | SynAck
+AnySegment = Reset | Fin | SynAck | Impostor
 AnyAnswer = DnsAnswer | RewriteAnswer
 AnyAct = Drop | AnySegment | AnyAnswer | BlockPage | Unreachable | AnyCall | Intercept | AnyBurden
 
@@ -315,6 +331,7 @@ ACTS: Final[Mapping[str, type[Model]]] = {
     "reset": Reset,
     "fin": Fin,
     "syn-ack": SynAck,
+    "impostor": Impostor,
     "dns-answer": DnsAnswer,
     "block-page": BlockPage,
     "icmp-unreachable": Unreachable,
@@ -354,8 +371,8 @@ _EXPECTED: Final = "{" + "}, {".join(
     [
         "allow: true",
         "drop: packet|flow",
-        "inject: reset|dns-answer|block-page|fin|syn-ack|icmp-unreachable"
-        "|sip-response|sip-bye|sip-cancel",
+        "inject: reset|dns-answer|block-page|fin|syn-ack|impostor"
+        "|icmp-unreachable|sip-response|sip-bye|sip-cancel",
         "rewrite: reset|packet|dns-answer",
         "intercept: tls",
         "police: ...",
@@ -366,29 +383,13 @@ _EXPECTED: Final = "{" + "}, {".join(
     ]
 ) + "}"  # fmt: skip
 
-Act = Annotated[
-    Annotated[Allow, Tag("<allow>")]
-    | Annotated[Drop, Tag("<drop>")]
-    | Annotated[Reset, Tag("<reset>")]
-    | Annotated[Fin, Tag("<fin>")]
-    | Annotated[SynAck, Tag("<syn-ack>")]
-    | Annotated[DnsAnswer, Tag("<dns-answer>")]
-    | Annotated[BlockPage, Tag("<block-page>")]
-    | Annotated[Unreachable, Tag("<icmp-unreachable>")]
-    | Annotated[SipResponse, Tag("<sip-response>")]
-    | Annotated[SipBye, Tag("<sip-bye>")]
-    | Annotated[SipCancel, Tag("<sip-cancel>")]
-    | Annotated[Intercept, Tag("<intercept>")]
-    | Annotated[Police, Tag("<police>")]
-    | Annotated[Shape, Tag("<shape>")]
-    | Annotated[Delay, Tag("<delay>")]
-    | Annotated[Thin, Tag("<thin>")]
-    | Annotated[Cut, Tag("<cut>")]
-    | Annotated[RewriteReset, Tag("<rewrite reset>")]
-    | Annotated[RewriteHeader, Tag("<rewrite packet>")]
-    | Annotated[RewriteAnswer, Tag("<rewrite dns-answer>")],
-    Discriminator(_tag, custom_error_type="act", custom_error_message=_EXPECTED),
-]
+if TYPE_CHECKING:
+    Act = Allow | AnyAct
+else:
+    Act = Annotated[
+        reduce(or_, (Annotated[model, Tag(f"<{word}>")] for word, model in ACTS.items())),
+        Discriminator(_tag, custom_error_type="act", custom_error_message=_EXPECTED),
+    ]
 
 
 Residual.model_rebuild()

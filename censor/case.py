@@ -16,6 +16,7 @@ from censor.announced import Announced
 from censor.burden import Load
 from censor.flow import Flow
 from censor.follower import Follower
+from censor.impostor import Peer
 from censor.inquiry import Pending
 from censor.rules import App, Ends, Policy, Rule
 from censor.takeover import Greeting
@@ -54,6 +55,7 @@ class Case:
     greetings: by direction, what the SYN said, if the policy takes connections over.
     exempt: an exception holds for all of it. trigger: the last message seen, as events name it.
     followers: what reads several payloads together, by protocol. announced: SDP spoke of it.
+    peer: whom the box plays toward the client, if it plays somebody.
     tcb: what the box believes of a TCP connection, where its streams alone do not say it.
     """
 
@@ -73,6 +75,7 @@ class Case:
         "keys",
         "line",
         "misses",
+        "peer",
         "pending",
         "plain",
         "read",
@@ -89,6 +92,7 @@ class Case:
         self.flow = flow
         self.ends = ends
         self.tcb: Tcb | None = None
+        self.peer: Peer | None = None
         self.plain: tuple[Rule, ...] = ()
         self.topics: dict[App, tuple[Rule, ...]] = {}
         self.keys: tuple[residual.Key, ...] = ()

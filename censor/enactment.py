@@ -85,6 +85,16 @@ def _enact(act: doc.AnyAct, setting: Setting) -> acts.Act:
         case doc.SynAck():
             window = setting.number(act.window, "window")
             return acts.SynAck(window, _header(act, setting), act.request == "drop")
+        case doc.Impostor():
+            return acts.Impostor(
+                window=setting.number(act.window, "window"),
+                header=_header(act, setting),
+                drop=_drops(act, setting),
+                data=act.data,
+                reset_flags=tcp_flags(act.reset_flags),
+                response=_response(act) if act.data == "page" else b"",
+                ending=act.then,
+            )
         case doc.DnsAnswer():
             waits = act.when != "before"
             return replace(
@@ -234,7 +244,7 @@ def _name(text: str) -> bytes:
     return b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
 
 
-def _response(page: doc.BlockPage) -> bytes:
+def _response(page: doc.Page) -> bytes:
     """Write the whole HTTP response out; Source: RFC 9112 section 4."""
     body = page.body.encode()
     try:

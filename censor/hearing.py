@@ -6,7 +6,7 @@ from collections.abc import Set
 from dataclasses import replace
 from typing import Final
 
-from censor.act import Act, Burden, Drop, SynAck, Unreachable
+from censor.act import Act, Burden, Drop, Impostor, SynAck, Unreachable
 from censor.case import Case
 from censor.decision import Verdict
 from censor.dissect import rtp, stun
@@ -14,9 +14,9 @@ from censor.dissect.outcome import Foreign, Incomplete
 from censor.events import Event
 from censor.follower import FOLLOWERS, PEEKING, Follower, MediaFollower, glance
 from censor.found import Found, Outcome
+from censor.impostor import opens
 from censor.packet import Packet
 from censor.reading import joined, read
-from censor.response import opens
 from censor.rules import App, Message, Rule
 from censor.sentence import Court, Sentence
 from censor.telephony import learn
@@ -115,6 +115,8 @@ class Hearing:
         packet = self._packet
         if isinstance(act, SynAck):
             return opens(packet)
+        if isinstance(act, Impostor):  # the packet is the client's, who believes in a server
+            return packet.protocol == _TCP and self._sentence.from_client
         if isinstance(act, Unreachable):  # no errors about errors: RFC 1122 section 3.2.2
             return not packet.fragment and packet.icmp_type in (-1, 8, 128)
         return packet.protocol == _TCP and not packet.flags & _RST

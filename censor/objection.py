@@ -19,6 +19,8 @@ _TOPICS: Final = {
     **dict.fromkeys(("sip-response", "sip-bye", "sip-cancel"), ("sip", "sip.method")),
 }
 _SEGMENTS: Final = ("reset", "fin", "syn-ack")
+#: What only a page has.
+_PAGE: Final = ("status", "body", "location", "headers", "then")
 #: Acts upon a request of SIP.
 _ANSWERS: Final = ("sip-response", "sip-cancel")
 #: What only a box in the path may do, by the word for it; the others drop.
@@ -57,11 +59,17 @@ def objections(
     if topic == "dns":
         yield from _answer_problems(document, path, filled(act))
     when = rule.get("when")
-    if kind in _SEGMENTS and isinstance(when, Mapping) and when.get("protocol") in ("udp", "icmp"):
-        yield Problem((*path, "inject"), kind, "a rule about tcp", "only TCP can be reset")
+    if (
+        kind in (*_SEGMENTS, "impostor")
+        and isinstance(when, Mapping)
+        and when.get("protocol") in ("udp", "icmp")
+    ):
+        yield Problem((*path, "inject"), kind, "a rule about tcp", "it is a segment of TCP")
     if kind == "syn-ack" and topics and "residual" not in path:
         told = "a memory, or a rule without keys of a protocol"
         yield Problem((*path, "inject"), kind, told, "a SYN carries no message")
+    if kind == "impostor":
+        yield from _impostor_problems(path, act, topics, rule)
     if kind in _ANSWERS and isinstance(when, Mapping) and "sip.status" in when:
         yield Problem((*path, "inject"), kind, "a rule about requests", "nobody answers a response")
     cut = act.get("cut")
@@ -70,6 +78,22 @@ def objections(
     residual = act.get("residual")
     if isinstance(residual, Mapping):
         yield from _residual_problems(document, path, residual, kind, topics, on_path)
+
+
+def _impostor_problems(
+    path: Path, act: Mapping[str, Any], topics: set[str], rule: Mapping[str, Any]
+) -> Iterable[Problem]:
+    if topics:
+        told = "a rule without keys of a protocol"
+        yield Problem((*path, "inject"), "impostor", told, "a SYN carries no message")
+    chance = rule.get("chance", 1)
+    per = chance.get("per", "match") if isinstance(chance, Mapping) else "match"
+    if chance != 1 and per == "match":
+        told = "a chance decided once: the act's own, or one `per` flow, pair or ecmp"
+        yield Problem((*path, "inject"), "impostor", told, "it answers every packet, or none")
+    for key in _PAGE:
+        if key in act and act.get("data") != "page":
+            yield Problem((*path, key), act[key], "`data: page`, which it is about")
 
 
 def sight_objections(document: Mapping[str, Any]) -> Iterable[Problem]:

@@ -66,6 +66,11 @@ PROFILES: Final[Mapping[str, Profile]] = {
         "syn-ack", "cn-rst-type1-type2-classic", "modelled",
         "getlantern/circumvention-corpus, 2026", {"ttl": {"cycle": [64, 128]}},
     ),
+    "gfw-forged-address": Profile(
+        "impostor", "cn-dns-forged-ip-handshake", "documented",
+        "I'll shake your hand: what happens after DNS poisoning (net4people/bbs #294), 2023",
+        {"data": "reset", "reset_flags": "R", "chance": 0.75},
+    ),
     "gfw-2023-type-1": Profile(
         "reset", "cn-rst-types-2023", "documented", _TYPES_2023,
         {"flags": "R", "df": False, "ip_id": 0, "ttl": {"random": [55, 118]}},

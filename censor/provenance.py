@@ -104,6 +104,8 @@ SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "drop.drop": ("cn-ip-block",),
     "reset.inject": ("cn-rst-types-2023",),
     "dns-answer.inject": ("cn-dns-injector-1",),
+    "impostor.inject": ("cn-dns-forged-ip-handshake",),
+    "impostor.data": ("cn-dns-forged-ip-handshake", "ir-dns"),
     "block-page.inject": ("ir-http",),
     "residual.seconds": ("cn-http-residual-2021",),
     "residual.renew": ("ir-http",),

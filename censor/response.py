@@ -17,6 +17,7 @@ from censor.act import (
     BlockPage,
     DnsAnswer,
     Header,
+    Impostor,
     Number,
     Reset,
     SipEnd,
@@ -26,6 +27,7 @@ from censor.act import (
     Unreachable,
 )
 from censor.dissect import sip
+from censor.impostor import Peer, opens
 from censor.luck import Luck
 from censor.packet import Packet
 from censor.rules import Message
@@ -65,6 +67,21 @@ def following(packet: Packet) -> int:
     """Return the sequence number after a segment: SYN and FIN count for one each."""
     extra = (packet.flags & _SYN != 0) + (packet.flags & _FIN != 0)
     return packet.seq + packet.payload_length + extra
+
+
+def forge_at_once(
+    act: Reset | SynAck | BlockPage | Unreachable, trigger: Trigger, luck: Luck
+) -> Sequence[Forged]:
+    """Forge what needs nothing but its trigger."""
+    match act:
+        case Reset():
+            return forge_reset(act, trigger, luck)
+        case SynAck():
+            return forge_syn_ack(act, trigger, luck)
+        case BlockPage():
+            return forge_page(act, trigger, luck)
+        case Unreachable():
+            return forge_unreachable(act, trigger, luck)
 
 
 def forge_reset(act: Reset, trigger: Trigger, luck: Luck) -> Sequence[Forged]:
@@ -115,9 +132,16 @@ def forge_syn_ack(act: SynAck, trigger: Trigger, luck: Luck) -> Sequence[Forged]
     return [Forged(trigger.from_client, (forge.tcp(ip, header),))]
 
 
-def opens(packet: Packet) -> bool:
-    """Say whether a packet asks for a connection: a SYN that acknowledges nothing."""
-    return packet.protocol == _TCP and packet.flags & (_SYN | _ACK | _RST) == _SYN
+def forge_impostor(act: Impostor, trigger: Trigger, peer: Peer, luck: Luck) -> Sequence[Forged]:
+    """Forge what an end that is not there says next."""
+    packet = trigger.packet
+    segments = peer.meet(act, packet)
+    if not segments:
+        return ()
+    ip = _header(act.header, packet, luck, True)
+    window = _number(act.window, packet.window, luck) & 0xFFFF
+    made = [forge.tcp(ip, replace(header, window=window), body) for header, body in segments]
+    return [Forged(trigger.from_client, tuple(made))]
 
 
 def forge_answer(act: DnsAnswer, trigger: Trigger, luck: Luck) -> Sequence[Forged]:

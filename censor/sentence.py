@@ -14,6 +14,7 @@ from censor.act import (
     DnsAnswer,
     Drop,
     Forger,
+    Impostor,
     Intercept,
     Reset,
     Residual,
@@ -32,6 +33,7 @@ from censor.case import Case
 from censor.decision import PASS, SETTLED, Decision, Injection, Verdict
 from censor.events import EngineWord, Event
 from censor.handover import FAREWELL, hand_over
+from censor.impostor import Peer
 from censor.inquiry import LATE, PENDING, Pending
 from censor.luck import Luck
 from censor.packet import Packet
@@ -41,12 +43,11 @@ from censor.response import (
     Trigger,
     following,
     forge_answer,
+    forge_at_once,
     forge_end,
-    forge_page,
+    forge_impostor,
     forge_reset,
     forge_response,
-    forge_syn_ack,
-    forge_unreachable,
 )
 from censor.rewriting import into_reset, set_fields, with_payload
 from censor.rules import Message, Policy
@@ -165,26 +166,17 @@ class Sentence:
                     self.case.doomed = (act, rule)
                 if self.heads(act.toward):
                     self._refuse(rule)
-            case Reset():
-                self._inject(forge_reset(act, self._trigger(act.drop, message), luck), rule, act)
-                if act.drop:
-                    self._refuse(rule)
-            case SynAck():
-                self._inject(forge_syn_ack(act, self._trigger(act.drop, message), luck), rule, act)
-                if act.drop:
-                    self._refuse(rule)
-            case DnsAnswer():
-                self._answer(act, rule, message)
-            case BlockPage():
-                self._inject(forge_page(act, self._trigger(act.drop, message), luck), rule, act)
-                if act.drop:
+            case Reset() | SynAck() | Unreachable() | BlockPage():
+                self._inject(forge_at_once(act, self._trigger(act.drop, message), luck), rule, act)
+                if act.drop and isinstance(act, BlockPage):
                     self.case.doomed = (_AFTER_PAGE, rule)
                     self.drop(rule)
-            case Unreachable():
-                forged = forge_unreachable(act, self._trigger(act.drop, message), luck)
-                self._inject(forged, rule, act)
-                if act.drop:
+                elif act.drop:
                     self._refuse(rule)
+            case Impostor():
+                self._pose(act, rule)
+            case DnsAnswer():
+                self._answer(act, rule, message)
             case SipResponse():
                 forged = forge_response(act, self._trigger(act.drop, message), luck)
                 self._inject(forged, rule, act)
@@ -216,7 +208,7 @@ class Sentence:
             self.case.fates = fates = {**fates, act.name: self._court.luck.fires(act.chance)}
         return fates[act.name]
 
-    # --- interception --------------------------------------------------------------------
+    # --- in a server's place -------------------------------------------------------------
 
     def _intercept(self, act: Intercept, rule: str, message: Message | None) -> None:
         """Let somebody else go on with the connection from here, and tell its server goodbye."""
@@ -232,6 +224,16 @@ class Sentence:
         self.say("intercepted", rule, {"signed": "self" if act.forgery.own else "ca"})
         trigger = self._trigger(True, message)
         self._inject(forge_reset(FAREWELL, trigger, self._court.luck), rule, FAREWELL)
+
+    def _pose(self, act: Impostor, rule: str) -> None:
+        """Answer the client as the server would that is not there; that one hears nothing."""
+        luck, peer = self._court.luck, self.case.peer
+        if peer is None or not peer.knows(self.packet):
+            peer = self.case.peer = Peer(self.packet, luck.between(0, _SPACE - 1))
+        trigger = self._trigger(act.drop, None)
+        self._inject(forge_impostor(act, trigger, peer, luck), rule, act)
+        if act.drop:
+            self.drop(rule)
 
     # --- DNS -----------------------------------------------------------------------------
 

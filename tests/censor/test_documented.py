@@ -243,7 +243,7 @@ def test_the_great_firewall_s_dns_in_2007(Talk: Any, query: Any) -> None:
 def test_every_profile_has_a_transcript() -> None:
     """And each transcript names its fact, which has the source."""
     folder = Path(__file__).parent
-    files = ("profile", "documented", "residual", "rewriting", "inquiry")
+    files = ("profile", "documented", "residual", "rewriting", "inquiry", "impostor")
     text = "".join(folder.joinpath(f"test_{name}.py").read_text("utf-8") for name in files)
     text += "gfw-dns-1 gfw-dns-2 gfw-dns-3" * ("gfw-dns-{n}" in text)
     assert [name for name in PROFILES if name not in text] == []

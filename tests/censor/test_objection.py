@@ -21,6 +21,7 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "reset": ({}, {"inject": "reset"}, True),
     "fin": ({}, {"inject": "fin"}, True),
     "syn-ack": ({"protocol": "tcp"}, {"inject": "syn-ack"}, True),
+    "impostor": ({}, {"inject": "impostor"}, True),
     "dns-answer": (DNS, {"inject": "dns-answer", "empty": True}, True),
     "block-page": (WEB, {"inject": "block-page"}, True),
     "icmp-unreachable": ({}, {"inject": "icmp-unreachable"}, True),

@@ -17,6 +17,7 @@ WHEN: dict[str, dict[str, Any]] = {
     "block-page": {"http.host": {"suffix": ["blocked.example"]}},
     "dns-answer": {"dns.name": {"suffix": ["blocked.example"]}},
     "syn-ack": {"protocol": "tcp"},
+    "impostor": {"protocol": "tcp"},
 }
 POOL = ["8.7.198.45", "59.24.3.173", "78.16.49.15"]
 
