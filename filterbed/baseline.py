@@ -133,6 +133,8 @@ def _answers(case: _Case) -> Problems:
             return _up(case) or _media(case)
         case "skype" | "skypeout":
             return _found(case)
+        case "chat":
+            return _delivered(case, "ok")
         case _:
             return _resolved(case)
 
@@ -149,6 +151,26 @@ def _found(case: _Case) -> Problems:
             return [f"skype {name}: {part['outcome'] if part else 'not tried'}, expected ok"]
     lost = parts["gateway"] and parts["gateway"]["sent"] - parts["gateway"]["received"]
     return [f"skype gateway: {lost} datagrams were not answered, expected none"] if lost else []
+
+
+def _delivered(case: _Case, outcome: str) -> Problems:
+    """The message met this at the client's hands, and an ordinary client's arrived."""
+    found = case.measurement["chat"]
+    problems = []
+    if found["client"]["outcome"] != outcome:
+        problems.append(f"chat: {found['client']['outcome']}, expected {outcome}")
+    if found["plain"] and found["plain"]["outcome"] != "ok":
+        problems.append(f"chat, an ordinary client's: {found['plain']['outcome']}, expected ok")
+    return problems + [
+        f"chat {row['path']}: {row['outcome']} {row['status'] or ''}".rstrip() + ", expected ok 200"
+        for row in found["client"]["requests"]
+        if (row["outcome"], row["status"]) != ("ok", 200)
+    ]
+
+
+def _filtered(case: _Case) -> Problems:
+    """The client keeps the message back by itself."""
+    return _resolved(case) + _delivered(case, "withheld")
 
 
 def _part(case: _Case, name: str, outcome: str, code: int | None) -> Problems:
@@ -262,6 +284,8 @@ def _nobody(outcome: str) -> Callable[[_Case], Problems]:
                 tried = [part for part in case.measurement["skype"].values() if part is not None]
                 found = tried[-1]["outcome"]
                 return [] if found == outcome else [f"skype: {found}, expected {outcome}"]
+            case "chat":
+                return _delivered(case, outcome)
             case _:
                 return _resolved(case) + _rows(case, "tcp", outcome)
 
@@ -342,6 +366,7 @@ _WORDS: Final[Mapping[str, Callable[[_Case], Problems]]] = {
     "lossy": _strained(0.7),
     "congested": _strained(0.0),
     "delisted": _delisted,
+    "filtered": _filtered,
     "stalls": _unfinished("timeout", "request"),
     "truncates": _unfinished("fin", "answer"),
     "status": _answered_with,

@@ -91,7 +91,9 @@ class Question:
         found: dict[bytes, tuple[str, ...]] = {}
         for target in self.targets:
             name = target_name(target)
-            addresses = self.dns.get(name or "", ()) or ((name,) if name else overlay(target))
+            addresses = (*self.dns.get(name or "", ()), *overlay(target)) or (
+                (name,) if name else ()
+            )
             for address in addresses:
                 try:
                     key = raw(address)
@@ -159,7 +161,7 @@ def target_name(target: Target) -> str | None:
     if isinstance(url, str):
         host = urlsplit(url).hostname
         return plain(host) if host else None
-    for key in ("name", "host", "registrar"):
+    for key in ("name", "host", "registrar", "filter"):
         value = target.fields.get(key)
         if isinstance(value, str) and value:
             return plain(value)
@@ -169,7 +171,7 @@ def target_name(target: Target) -> str | None:
 def overlay(target: Target) -> tuple[str, ...]:
     """Return the addresses at which a target's network is known to its clients, without DNS."""
     hosts = target.fields.get("hosts", ())
-    more = (target.fields.get(key) for key in ("login", "gateway"))
+    more = (target.fields.get(key) for key in ("login", "gateway", "peer"))
     return (*hosts, *(address for address in more if address))
 
 

@@ -2,7 +2,7 @@
 
 The words are those of a scenario's `baseline`: answers, dead-name, refused, reset, silent,
 expired, self-signed, wrong-name, no-answer, hangs-up, one-way, lossy, congested, stalls, truncates,
-delisted, `status: N`, `redirect: HOST`.
+delisted, filtered, `status: N`, `redirect: HOST`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
-from scenarios import schema
+from scenarios import chat, schema
 from scenarios.ground import Ground
 from scenarios.model import Label
 from scenarios.strain import HEAD, strain, swallowed
@@ -27,6 +27,7 @@ AnyTarget = (
     | schema.CallTarget
     | schema.SkypeTarget
     | schema.SkypeOutTarget
+    | schema.ChatTarget
 )
 #: The ports a service listens on, by transport.
 _PORTS: Mapping[type, Mapping[str, Collection[int]]] = {
@@ -38,6 +39,7 @@ _SKYPE: Mapping[SkypePart, Mapping[str, frozenset[int]]] = {
     "supernode": {"tcp": frozenset({33033, 80, 443}), "udp": frozenset({33033})},
     "login": {"tcp": frozenset({33033, 443}), "udp": frozenset()},
     "gateway": {"tcp": frozenset(), "udp": frozenset({12340})},
+    "peer": {"tcp": frozenset({33033}), "udp": frozenset()},
 }
 _BROKEN = frozenset(
     {
@@ -68,6 +70,8 @@ def host_of(target: AnyTarget) -> tuple[str, str]:
             return target.registrar, "registrar"
         case schema.SkypeTarget():
             return target.login, "login"
+        case schema.ChatTarget():
+            return target.peer, "peer"
         case _:
             return target.host, "host"
 
@@ -76,6 +80,8 @@ def answer(target: AnyTarget, host: str, ground: Ground) -> str:
     """Return the word for what `target` answers to the plan's node `host`."""
     if isinstance(target, schema.SkypeTarget):
         return _skype(target, ground)
+    if isinstance(target, schema.ChatTarget):
+        return chat.answer(target, ground)
     name, _ = host_of(target)
     serving = serves(name, ground)
     if not serving:
@@ -223,6 +229,8 @@ def label(word: str, control: str) -> Label:
         if word == control:
             return Label("down")
         return Label("blocked", frozenset({"app.store.delisted"}), "server_side")
+    if word == "filtered":
+        return Label("blocked", frozenset({"app"}), "client_side")
     if word in _BROKEN:
         return Label("down")
     kind, _, detail = word.partition(": ")

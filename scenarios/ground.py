@@ -15,7 +15,7 @@ from topologies.address import COUNTRIES
 from topologies.errors import PlanError
 from topologies.errors import Problem as PlanProblem
 from topologies.plan import Plan
-from topologies.service import Echo, Geo, Service, Sip, Skype, Store, Turn, Web
+from topologies.service import Echo, Geo, Lists, Service, Sip, Skype, Store, Turn, Web
 
 #: Where the addresses of services come from that state none: a hosting company's (Hetzner).
 HOSTING = ipaddress.ip_network("88.198.0.0/16")
@@ -240,10 +240,13 @@ def _service(
         inside = ("services", name, "store", "absent")
         words = list(entry.store.absent)
         store = Store(entry.store.app, tuple(expand(ground, words, inside, problems, places)))
+    lists = None
+    if entry.lists:
+        lists = Lists(tuple(entry.lists.kept_back), tuple(entry.lists.watched))
     title = entry.title or names[0]
     return Web(
         name, host, names, addresses, entry.manner, entry.status, entry.location,
-        entry.certificate, title, tuple(geo), store,
+        entry.certificate, title, tuple(geo), store, lists,
     )  # fmt: skip
 
 

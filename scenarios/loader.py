@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
 
-from scenarios import baseline, box, inherit, library, schema, shape, verdict
+from scenarios import baseline, box, chat, inherit, library, schema, shape, verdict
 from scenarios.error import Problem, ScenarioError, either, nearest, show
 from scenarios.ground import Ground, lay
 from scenarios.model import Scenario, Target, Truth
@@ -120,6 +120,8 @@ def _target(
         fields = _helped(target, fields, ground)
     if isinstance(target, schema.SkypeTarget):
         fields = _overlay(target, ground)
+    if isinstance(target, schema.ChatTarget):
+        fields = chat.fields(target, ground)
     seen = {host: word for host, word in words.items() if host != "control"}
     return Target(name, target.kind, fields, seen)
 

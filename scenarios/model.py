@@ -50,7 +50,7 @@ class Target:
     """What a tool is asked about. `fields` is the contract's object beside `target` and `kind`."""
 
     name: str
-    kind: Literal["web", "dns", "tcp", "udp", "sip", "call", "skype", "skypeout"]
+    kind: Literal["web", "dns", "tcp", "udp", "sip", "call", "skype", "skypeout", "chat"]
     fields: Mapping[str, Any]
     baseline: Mapping[str, str]  # vantage -> baseline word ("answers", "status: 403", ...)
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from scenarios.quantity import Duration, Rate, Share
+from scenarios.terrain import Closed, Topology
 from scenarios.value import (
     ECHO,
     Address,
@@ -23,20 +24,16 @@ from scenarios.value import (
     Domain,
     HostName,
     Identifier,
+    Message,
     Numbers,
     OneOrMany,
     Payload,
     Period,
     ScenarioName,
     WebUrl,
+    Word,
 )
 from topologies.service import WebManner
-
-
-class Closed(BaseModel):
-    """A mapping with these keys and no others; nothing is coerced (`"5"` is no number)."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
 
 
 class Source(Closed):
@@ -46,61 +43,6 @@ class Source(Closed):
     url: str
     year: Annotated[int, Field(ge=1990, le=2100)]
     note: str = ""
-
-
-class Line(Closed):
-    """One client, one box, one server, one control, in a row."""
-
-    use: Literal["line"]
-    delay: Duration = 0.02
-
-
-class Hops(Closed):
-    """A chain of routers, one of which is the box."""
-
-    use: Literal["hops"]
-    hops: int = 5
-    censor: int | None = None
-    delay: Duration = 0.02
-
-
-class Fork(Closed):
-    """Two paths, each flow on one of them, the box on one path only."""
-
-    use: Literal["fork"]
-    delay: Duration = 0.02
-
-
-class Detour(Closed):
-    """Two paths, one for each direction, the box on one of them."""
-
-    use: Literal["detour"]
-    sees: Literal["outbound", "inbound"] = "outbound"
-    delay: Duration = 0.02
-
-
-class Series(Closed):
-    """A provincial box inside a national one, in one carrier's network."""
-
-    use: Literal["series"]
-    country: str = "CN"
-    carrier: str = "unicom"
-    province: Annotated[list[str], Field(min_length=1)]
-    delay: Duration = 0.02
-
-
-class National(Closed):
-    """A country of cities and carriers behind a border, and the world beyond it."""
-
-    use: Literal["national"]
-    country: str = "CN"
-    cities: Annotated[list[str], Field(min_length=1)]
-    carriers: Annotated[list[str], Field(min_length=1)]
-    delay: Duration = 0.02
-    resolver: Literal["abroad", "carrier"] = "abroad"
-    borders: Literal["one", "each"] = "one"
-    exchange: bool = False
-    cache: bool = False
 
 
 class Link(Closed):
@@ -161,6 +103,13 @@ class Store(Closed):
     absent: OneOrMany = Field(default_factory=list)
 
 
+class Lists(Closed):
+    """Words that a chat client has from its maker: to keep back, and to report only."""
+
+    kept_back: Annotated[list[Word], Field(alias="kept-back")] = Field(default_factory=list)
+    watched: list[Word] = Field(default_factory=list)
+
+
 class Web(Served):
     """A web site: HTTP on port 80, HTTPS on 443, the same page on both."""
 
@@ -172,6 +121,7 @@ class Web(Served):
     title: str = ""
     geo: list[GeoRule] = Field(default_factory=list)
     store: Store | None = None
+    lists: Lists | None = None
 
 
 class Sip(Served):
@@ -202,7 +152,7 @@ class Skype(Served):
 
     kind: Literal["skype"]
     names: list[Domain] = Field(default_factory=list)
-    part: Literal["supernode", "login", "gateway"]
+    part: Literal["supernode", "login", "gateway", "peer"]
     manner: Literal["answers", "silent"] = "answers"
 
 
@@ -288,6 +238,16 @@ class SkypeOutTarget(SkypeTarget):
     gateway: Identifier
 
 
+class ChatTarget(Asked):
+    """Send a message to a correspondent, by an ordinary client or one that filters."""
+
+    kind: Literal["chat"]
+    peer: Identifier
+    message: Message
+    client: Literal["skype", "tom"] = "skype"
+    filter: Identifier | None = None
+
+
 class Rule(BaseModel):
     """What a scenario adds to a policy's rule: how faithful it is, and what it is meant for."""
 
@@ -332,7 +292,6 @@ class Step(Closed):
     disable: str | None = None
 
 
-Topology = Annotated[Line | Hops | Fork | Detour | Series | National, Field(discriminator="use")]
 Service = Annotated[Web | Sip | Turn | Skype | Echo, Field(discriminator="kind")]
 Target = Annotated[
     WebTarget
@@ -342,7 +301,8 @@ Target = Annotated[
     | SipTarget
     | CallTarget
     | SkypeTarget
-    | SkypeOutTarget,
+    | SkypeOutTarget
+    | ChatTarget,
     Field(discriminator="kind"),
 ]
 

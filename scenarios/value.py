@@ -20,7 +20,7 @@ _SCENARIO = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*\Z")
 BASELINES = (
     *("answers", "dead-name", "refused", "reset", "silent"),
     *("expired", "self-signed", "wrong-name", "no-answer", "hangs-up", "one-way"),
-    *("lossy", "congested", "stalls", "truncates", "delisted"),
+    *("lossy", "congested", "stalls", "truncates", "delisted", "filtered"),
     *("status: N", "redirect: HOST"),
 )
 _BASELINE = re.compile(rf"{'|'.join(BASELINES[:-2])}|status: [2-5][0-9][0-9]|redirect: [a-z0-9.-]+")
@@ -69,6 +69,18 @@ def _payload(value: str) -> str:
     if not 0 < size <= 1200:
         raise wrong("1 to 1200 bytes in hex")
     return bytes.fromhex(value).hex()
+
+
+def _message(value: str) -> str:
+    if not 0 < len(value.encode()) <= 500:
+        raise wrong("1 to 500 bytes of text")
+    return value
+
+
+def _listed(value: str) -> str:
+    if not value.strip() or len(value) > 60 or set(value) & set("'$\\\n&"):
+        raise wrong("a word or phrase of at most 60 letters, without quotes, $, & and backslashes")
+    return value
 
 
 def _url(value: str) -> str:
@@ -166,6 +178,9 @@ Address = Annotated[str, AfterValidator(_public)]
 AnyAddress = Annotated[str, AfterValidator(_address)]
 HostName = Annotated[str, AfterValidator(_host)]
 WebUrl = Annotated[str, AfterValidator(_url)]
+#: What is typed into a chat, and a word that a chat client looks for in it.
+Message = Annotated[str, AfterValidator(_message)]
+Word = Annotated[str, AfterValidator(_listed)]
 #: What one datagram holds.
 Payload = Annotated[str, AfterValidator(_payload)]
 Identifier = Annotated[str, AfterValidator(_identifier)]

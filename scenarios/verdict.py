@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scenarios import baseline, schema, taxonomy
+from scenarios import baseline, chat, schema, taxonomy
 from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.ground import Ground
 from scenarios.model import Label, Truth
@@ -108,6 +108,7 @@ def _mistaken(
         return
     yield from _account(target, ("targets", name), ground, places)
     yield from _overlay(target, ("targets", name), ground, places)
+    yield from chat.problems(target, ("targets", name), ground, places)
 
 
 def _account(

@@ -22,7 +22,7 @@ Certificate = Literal["valid", "expired", "self-signed", "wrong-name"]
 Conduct = Literal["answers", "busy", "wrong-codec", "no-answer", "hangs-up", "mute", "one-way"]
 
 
-SkypePart = Literal["supernode", "login", "gateway"]
+SkypePart = Literal["supernode", "login", "gateway", "peer"]
 #: What is dialled before a country's code.
 _PREFIX: Final = re.compile(r"^(\+|00)")
 
@@ -48,6 +48,14 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Lists:
+    """Words a chat client asks for: those it keeps back, and those it only reports."""
+
+    kept_back: tuple[str, ...] = ()
+    watched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Web:
     """HTTP on 80 and HTTPS on 443 for `names` at `addresses`, with one page for all."""
 
@@ -62,6 +70,7 @@ class Web:
     title: str = ""
     geo: tuple[Geo, ...] = ()
     store: Store | None = None
+    lists: Lists | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ class Skype:
     """One part of Skype's legacy network at `addresses`; its clients ask no DNS for it.
 
     A supernode is what a client finds first, the login server lets it in, a gateway leads to
-    telephones (SkypeOut).
+    telephones (SkypeOut), a peer is somebody who reads messages.
     """
 
     id: str

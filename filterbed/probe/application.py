@@ -6,6 +6,8 @@ lost on the way stands in the detail. Where it finds another way by itself nothi
 
 from __future__ import annotations
 
+from typing import Final
+
 from filterbed.probe.verdict import Part, Verdict, blocked, down, ok, unknown
 
 #: What a way that fails otherwise than by silence is called.
@@ -40,6 +42,42 @@ def reached(local: Part, control: Part, proof: Part) -> Verdict:
     if here == there:
         return ok("as at the control")
     return ok(f"a supernode was found by {here} here, by {there} at the control")
+
+
+#: What a message that is not confirmed is called, by how far it got.
+_UNSENT: Final = {
+    "timeout": "tcp.timeout",
+    "refused": "tcp.refused",
+    "reset": "tcp.reset",
+    "unreachable": "ip.unreachable",
+}
+_UNREAD: Final = {"reset": "proto.reset", "fin": "proto.reset"}
+
+
+def message(local: Part, control: Part, proof: Part) -> Verdict:
+    """Say whether a message arrived, and else who kept it back: the network, or the client.
+
+    A client that filters sends nothing, here or at the control, so that the two agree; what tells
+    is that an ordinary client's message arrives, from here.
+    """
+    here, there = local["chat"]["client"], control["chat"]["client"]
+    asked = ", ".join(row["path"] for row in here["requests"])
+    besides = f"; besides, the client asked for {asked}" if asked else ""
+    if here["outcome"] == "ok":
+        return ok(f"the message arrived{besides}")
+    if here["outcome"] == "withheld":
+        plain = local["chat"]["plain"]["outcome"]
+        if plain != "ok":
+            return unknown(f"the client sent nothing; an ordinary client's message: {plain}")
+        said = "the client sent nothing, an ordinary client's message arrives"
+        return blocked("app", said + besides, locus="client_side")
+    said = f"{here['outcome']} after {here['after']} here, {there['outcome']} at the control"
+    if here["outcome"] == there["outcome"]:
+        return down(said)
+    if there["outcome"] != "ok":
+        return unknown(f"{said}: both fail")
+    words = _UNSENT if here["after"] == "connect" else _UNREAD
+    return blocked(words.get(here["outcome"], "app"), said)
 
 
 def _compare(here: Part | None, there: Part | None, what: str, word: str) -> Verdict | None:

@@ -25,6 +25,7 @@ _LAYERS: dict[str, tuple[Layer, ...]] = {
     "call": (resolution, register, call),
     "skype": (application.login, application.reached),
     "skypeout": (application.login, application.call, application.reached),
+    "chat": (application.message,),
 }
 
 

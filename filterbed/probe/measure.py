@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
-from filterbed.probe import call, path, resolve, sip, skype, stun, tls, turn, web
+from filterbed.probe import call, chat, path, resolve, sip, skype, stun, tls, turn, web
 from filterbed.probe.address import endpoint, family, literal
 from filterbed.probe.errors import ProbeError
 from filterbed.probe.stream import Flow, Row, Stream, connect_all, elapsed, note, outcome
@@ -242,6 +242,19 @@ def _skype(run: Run) -> None:
         run.row["skype"]["gateway"] = client.call(run.target["gateway"])
 
 
+def _chat(run: Run) -> None:
+    """Send a message; where the client kept it back, an ordinary one sends the same after it."""
+    client = chat.Client(run.timeout, run.flows)
+    peer, text = run.target["peer"], run.target["message"]
+    if run.target["client"] == "skype":
+        run.row["chat"] = {"client": client.send(peer, text) | {"requests": []}, "plain": None}
+        return
+    host = run.target["filter"]
+    row = client.send_filtered(peer, text, host, lookup(run, host))
+    plain = client.send(peer, text) if row["outcome"] == "withheld" else None
+    run.row["chat"] = {"client": row, "plain": plain}
+
+
 _KINDS: dict[str, Callable[[Run], None]] = {
     "web": _web,
     "dns": _dns,
@@ -251,6 +264,7 @@ _KINDS: dict[str, Callable[[Run], None]] = {
     "call": _call,
     "skype": _skype,
     "skypeout": _skype,
+    "chat": _chat,
 }
 
 

@@ -1,9 +1,10 @@
-"""Be one part of Skype's legacy network: a supernode, the login server, or a gateway to telephones.
+"""Be one part of Skype's legacy network: a supernode, the login server, a gateway, a correspondent.
 
 `python -P -m filterbed.probe.supernode PART ADDRESS...` listens at each address as that part does:
 a supernode on UDP and TCP 33033 and on TCP 80 and 443, the login server on TCP 33033 and 443, a
-gateway on UDP 12340. What is said is in `filterbed.probe.skype`, with its sources. A PART that is a
-number is a port of UDP on which every datagram is sent back as it came.
+gateway to telephones on UDP 12340, a peer that reads messages on TCP 33033. What is said is in
+`filterbed.probe.skype` and `filterbed.probe.chat`, with its sources. A PART that
+is a number is a port of UDP on which every datagram is sent back as it came.
 
 Limits: one thread, LIMIT connections at once, of which the oldest gives way.
 """
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
+from filterbed.probe import chat
 from filterbed.probe.address import family
 from filterbed.probe.skype import (
     ANSWERS,
@@ -29,14 +31,17 @@ from filterbed.probe.skype import (
     WELCOME,
 )
 
-Part = Literal["supernode", "login", "gateway"]
+Part = Literal["supernode", "login", "gateway", "peer"]
 #: Per part: ports of UDP, ports of TCP.
 PORTS: Final[Mapping[Part, tuple[tuple[int, ...], tuple[int, ...]]]] = {
     "supernode": ((PORT,), LADDER),
     "login": ((), (PORT, 443)),
     "gateway": ((GATEWAY_PORT,), ()),
+    "peer": ((), (PORT,)),
 }
 LIMIT: Final = 256
+#: Bytes of a connection that are kept until they are answered.
+HELD: Final = GREETING + 2 + chat.LONGEST
 
 
 def echo(data: bytes) -> bytes | None:
@@ -61,12 +66,19 @@ def login(data: bytes) -> bytes | None:
     return WELCOME if data.startswith(LOGIN) else None
 
 
+#: What a part answers on TCP.
+_STREAMS: Final[Mapping[str, Callable[[bytes], bytes | None]]] = {
+    "login": login,
+    "peer": chat.answer,
+}
+
+
 class Server:
     """One part at some addresses; `turn` sees to whatever is ready."""
 
     def __init__(self, part: Part | int, addresses: list[str]) -> None:
         self._selector = selectors.DefaultSelector()
-        self._answer = login if part == "login" else greeting
+        self._answer = _STREAMS.get(str(part), greeting)
         self._reply = echo if isinstance(part, int) else datagram
         datagrams, streams = ((part,), ()) if isinstance(part, int) else PORTS[part]
         self._heard: dict[socket.socket, bytes] = {}
@@ -118,7 +130,7 @@ class Server:
             if not data:
                 self._drop(sock)
                 return
-            self._heard[sock] = (self._heard[sock] + data)[:64]
+            self._heard[sock] = (self._heard[sock] + data)[:HELD]
             if said := self._answer(self._heard[sock]):
                 sock.send(said)
                 self._heard[sock] = b""

@@ -23,6 +23,7 @@ _FIELDS: dict[str, dict[str, type]] = {
     "call": {"registrar": str, "user": str, "password": str, "callee": str},
     "skype": {"hosts": list, "login": str},
     "skypeout": {"hosts": list, "login": str, "gateway": str},
+    "chat": {"peer": str, "message": str, "client": str},
 }
 _PORTS = {"http": 80, "https": 443}
 
@@ -52,6 +53,8 @@ def check(target: Any) -> Mapping[str, Any]:
         if not isinstance(value, expected) or isinstance(value, bool):
             raise TargetError(f"{kind} target: {field} {value!r:.80}: expected {expected.__name__}")
     _options(target)
+    if kind == "chat":
+        _chat(target)
     if kind == "web":
         url(target["url"])
     return target
@@ -76,6 +79,14 @@ def _options(target: Mapping[str, Any]) -> None:
     seconds = target.get("seconds", 1)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 60:
         raise TargetError(f"seconds {seconds!r:.80}: expected more than 0, at most 60")
+
+
+def _chat(target: Mapping[str, Any]) -> None:
+    client, host = target["client"], target.get("filter")
+    if client not in ("skype", "tom"):
+        raise TargetError(f"client {client!r:.80}: expected skype or tom")
+    if client == "tom" and not (isinstance(host, str) and host):
+        raise TargetError(f"filter {host!r:.80}: expected the host that tom has its lists from")
 
 
 def _payload(text: Any) -> None:

@@ -52,14 +52,16 @@ class Reply:
         return self.headers.get("connection", "").lower() == "close"
 
 
-def request(host: str, path: str) -> bytes:
+def request(host: str, path: str, agent: str = AGENT) -> bytes:
     """Return the request's bytes."""
     return (
-        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\n\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nAccept: */*\r\n\r\n"
     ).encode("latin-1", "replace")
 
 
-def get(channel: Channel, host: str, path: str, *, address: str) -> tuple[Reply, Row]:
+def get(
+    channel: Channel, host: str, path: str, *, address: str, agent: str = AGENT
+) -> tuple[Reply, Row]:
     """Send one GET and read its answer; return it and the `http` row.
 
     What came before a reset is kept: a status with outcome `reset` is an answer cut short. `after`
@@ -69,7 +71,7 @@ def get(channel: Channel, host: str, path: str, *, address: str) -> tuple[Reply,
     began = time.monotonic()
     word, after = "ok", "connect"
     try:
-        channel.send(request(host, path))
+        channel.send(request(host, path, agent))
         after = "request"
         read(channel, reply, began)
     except BrokenError as error:

@@ -168,7 +168,8 @@ def _measure(ground: Ground, vantage: str, turn: str) -> list[Measurement]:
 def _expected(ground: Ground, fields: Mapping[str, Any]) -> tuple[str, ...]:
     from urllib.parse import urlsplit
 
-    name = fields.get("name") or fields.get("host") or fields.get("registrar") or ""
+    keys = ("name", "host", "registrar", "filter")
+    name = next((fields[key] for key in keys if fields.get(key)), "")
     if "url" in fields:
         name = urlsplit(fields["url"]).hostname or ""
     name = str(name).rpartition(":")[0] or str(name) if str(name).count(":") == 1 else str(name)

@@ -89,6 +89,33 @@ def test_skype(word: str, kind: str, parts: Any, said: str) -> None:
     assert (said in problems[0]) if said else (problems == [])
 
 
+def chat(outcome: str, plain: str | None = None, status: int | None = 200) -> Any:
+    asked = [{"path": "/list", "outcome": "ok", "status": status}]
+    return {
+        "client": {"outcome": outcome, "requests": asked},
+        "plain": plain and {"outcome": plain},
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "parts", "said"),
+    [
+        ("answers", chat("ok"), ""),
+        ("answers", chat("withheld", "ok"), "chat: withheld, expected ok"),
+        ("answers", chat("ok", status=404), "chat /list: ok 404, expected ok 200"),
+        ("silent", chat("timeout"), ""),
+        ("silent", chat("ok"), "chat: ok, expected timeout"),
+        ("filtered", chat("withheld", "ok"), ""),
+        ("filtered", chat("ok"), "chat: ok, expected withheld"),
+        ("filtered", chat("withheld", "reset"), "ordinary client's: reset, expected ok"),
+    ],
+)
+def test_chat(word: str, parts: Any, said: str) -> None:
+    measurement = {"kind": "chat", "dns": None, "chat": parts}
+    problems = holds(word, measurement, {"kind": "chat"}, [])
+    assert (said in problems[0]) if said else (problems == [])
+
+
 GONE = {"dns": {**DNS, "rcode": "NXDOMAIN", "addresses": []}, "tcp": [], "tls": [], "http": []}
 SHUT = {"tcp": [{**TCP, "outcome": "refused"}], "tls": [], "http": []}
 MUTE = {"tcp": [{**TCP, "outcome": "timeout"}], "tls": [], "http": []}

@@ -1,4 +1,4 @@
-"""Skype's legacy client meets its network, and who blocks it: whole runs, and their placebos."""
+"""Skype's clients meet their network, who blocks it, and a filter of their own: whole runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize("idle", [False, True], ids=["active", "idle"])
 @pytest.mark.parametrize(
-    ("name", "hits"),
-    [("voip/skypeout-2005", 1), ("voip/skype-naive", 2)],
+    ("name", "hits", "withheld"),
+    [("voip/skypeout-2005", 1, 0), ("voip/skype-naive", 2, 0), ("voip/tom-skype", 2, 2)],
 )
-def test_webcheck_is_right_about_skype(tmp_path: Path, name: str, hits: int, idle: bool) -> None:
+def test_webcheck_is_right_about_skype(
+    tmp_path: Path, name: str, hits: int, withheld: int, idle: bool
+) -> None:
     command = [sys.executable, "-P", "-m", "filterbed", "run", name, "--json"]
     command += ["--out", str(tmp_path), *["--idle"] * idle]
     done = subprocess.run(
@@ -29,5 +31,6 @@ def test_webcheck_is_right_about_skype(tmp_path: Path, name: str, hits: int, idl
     (entry,) = json.loads(done.stdout)["runs"]
     score = json.loads((Path(entry["dir"]) / "score.json").read_text())
     assert all(row["correct"] for row in score["rows"])
-    blocked = [row for row in score["rows"] if row["observed"]["verdict"] == "blocked"]
-    assert len(blocked) == (0 if idle else hits)
+    loci = [row["observed"]["locus"] for row in score["rows"]]
+    assert loci.count("network") == (0 if idle else hits)
+    assert loci.count("client_side") == withheld

@@ -146,6 +146,7 @@ GEO = Label("blocked", frozenset({"http.error.geo"}), "server_side")
         ("expired", "answers", Label("down")),
         ("stalls", "answers", Label("down")),
         ("delisted", "delisted", Label("down")),
+        ("filtered", "filtered", Label("blocked", frozenset({"app"}), "client_side")),
         (
             *("delisted", "answers"),
             Label("blocked", frozenset({"app.store.delisted"}), "server_side"),

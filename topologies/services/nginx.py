@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from topologies.page import literal, page, search
-from topologies.service import Geo, Store, Web, WebManner
+from topologies.service import Geo, Lists, Store, Web, WebManner
 from topologies.services.certificate import Authority
 from topologies.services.program import Program, Ready, binary
 
@@ -110,6 +110,8 @@ def _server(service: Web, home: Path, first: set[str]) -> str:
         lines.append("    return 444;")
     elif service.store:
         lines += _search(service, service.store)
+    elif service.lists:
+        lines += _lists(service.lists)
     elif service.manner in BEHIND:
         lines.append(_front(service, home))
     else:
@@ -125,6 +127,16 @@ def _search(service: Web, store: Store) -> Iterable[str]:
     if store.absent:
         yield f"    if (${_variable(service)} = {ABSENT}) {{ return 200 '{search(None)}'; }}"
     yield f"    return 200 '{search(store.app)}';"
+
+
+def _lists(lists: Lists) -> Iterable[str]:
+    """Give a chat client its lists of words, a word a line, and take what it uploads."""
+    yield '    default_type "text/plain; charset=utf-8";'
+    held = {"/agent/skypever.php": lists.kept_back, "/agent/keyfile_u": lists.watched}
+    for path, words in held.items():
+        yield f"    location = {path} {{ return 200 '{chr(10).join(words)}'; }}"
+    yield "    location = /agent/upload { return 200 ''; }"
+    yield "    location / { return 404; }"
 
 
 def _front(service: Web, home: Path) -> str:

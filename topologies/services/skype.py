@@ -20,6 +20,7 @@ PORTS: Final[Mapping[SkypePart, Mapping[str, tuple[int, ...]]]] = {
     "supernode": {"udp": (33033,), "tcp": (33033, 80, 443)},
     "login": {"udp": (), "tcp": (33033, 443)},
     "gateway": {"udp": (12340,), "tcp": ()},
+    "peer": {"udp": (), "tcp": (33033,)},
 }
 
 

@@ -57,3 +57,43 @@ def test_another_way_is_told() -> None:
     assert judge(row(by="tcp-443"), row()).detail == (
         "a supernode was found by tcp-443 here, by udp at the control"
     )
+
+
+def chat(outcome: str, after: str = "message", plain: str | None = None) -> dict[str, Any]:
+    requests = [{"path": "/agent/upload?text=00"}] if outcome == "withheld" else []
+    client = {"outcome": outcome, "after": after, "requests": requests}
+    return {"kind": "chat", "chat": {"client": client, "plain": plain and {"outcome": plain}}}
+
+
+@pytest.mark.parametrize(
+    ("local", "control", "verdict", "mechanisms", "locus"),
+    [
+        (chat("ok"), chat("ok"), "ok", (), None),
+        (chat("ok"), chat("timeout"), "ok", (), None),
+        (chat("withheld", plain="ok"), chat("withheld", plain="ok"), *("blocked", ("app",)),
+         "client_side"),
+        (chat("withheld", plain="ok"), chat("ok"), "blocked", ("app",), "client_side"),
+        (chat("withheld", plain="timeout"), chat("withheld", plain="ok"), "unknown", (), None),
+        (chat("timeout", "connect"), chat("ok"), "blocked", ("tcp.timeout",), "network"),
+        (chat("refused", "connect"), chat("ok"), "blocked", ("tcp.refused",), "network"),
+        (chat("reset"), chat("ok"), "blocked", ("proto.reset",), "network"),
+        (chat("timeout"), chat("ok"), "blocked", ("app",), "network"),
+        (chat("timeout"), chat("timeout"), "down", (), None),
+        (chat("reset"), chat("timeout"), "unknown", (), None),
+        (chat("timeout", "connect"), chat("withheld", plain="ok"), "unknown", (), None),
+    ],
+)  # fmt: skip
+def test_who_kept_a_message_back(
+    local: dict[str, Any],
+    control: dict[str, Any],
+    verdict: str,
+    mechanisms: tuple[str, ...],
+    locus: str | None,
+) -> None:
+    found = judge(local, control)
+    assert (found.verdict, found.mechanisms, found.locus) == (verdict, mechanisms, locus)
+
+
+def test_the_request_that_appears_besides_is_told() -> None:
+    found = judge(chat("withheld", plain="ok"), chat("ok"))
+    assert found.detail.endswith("the client asked for /agent/upload?text=00")

@@ -32,3 +32,13 @@ def test_the_login_is_five_bytes_each_way() -> None:
 def test_an_echo_says_what_it_was_told() -> None:
     assert supernode.echo(b"\x01\x2a\x02\x08") == b"\x01\x2a\x02\x08"
     assert supernode.echo(b"") is None
+
+
+def test_a_peer_reads_messages() -> None:
+    from filterbed.probe import chat
+
+    sealed = chat.seal(b"12345678", "x" * chat.LONGEST)
+    assert len(sealed) == supernode.HELD
+    server = supernode.Server("peer", [])
+    assert server._answer(sealed) == chat.receipt(b"12345678", b"x" * chat.LONGEST)
+    server.close()

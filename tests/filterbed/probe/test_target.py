@@ -22,6 +22,8 @@ GOOD: list[dict[str, Any]] = [
         "seconds": 2,
         "media": "pcmu",
     },
+    {"kind": "chat", "peer": "192.0.2.1", "message": "hi", "client": "skype"},
+    {"kind": "chat", "peer": "a", "message": "hi", "client": "tom", "filter": "a.net"},
 ]
 
 
@@ -51,6 +53,8 @@ def test_good(target: dict[str, Any]) -> None:
         ({"kind": "tcp", "host": "a", "port": 1, "addresses": ["b"]}, "list of IP addresses"),
         ({"kind": "tcp", "host": "a", "port": 1, "families": []}, "a list of 4 and 6"),
         ({"kind": "tcp", "host": "a", "port": 1, "seconds": 1e9}, "at most 60"),
+        ({"kind": "chat", "peer": "a", "message": "", "client": "qq"}, "skype or tom"),
+        ({"kind": "chat", "peer": "a", "message": "", "client": "tom"}, "has its lists from"),
     ],
 )
 def test_refused_with_the_reason(target: Any, said: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from topologies.service import Geo, Store, Web, WebManner
+from topologies.service import Geo, Lists, Store, Web, WebManner
 from topologies.services import nginx
 from topologies.services.certificate import Authority
 
@@ -102,3 +102,12 @@ def test_a_storefront_finds_nothing_for_some() -> None:
     first, second = re.findall(r'return 200 .*?"resultCount": (\d)', text)
     assert (first, second) == ("0", "1")
     assert f"if (${table[0]} = {nginx.ABSENT}) {{ return 200" in text
+
+
+def test_a_chat_client_is_given_its_lists() -> None:
+    lists = Lists(("one", "敏感词"), ("two words",))
+    tools = Web("tools", "s", ("tools.example.net",), ("9.9.9.9",), lists=lists)
+    text = nginx.configuration([tools], Path("/w"))
+    assert "location = /agent/skypever.php { return 200 'one\n敏感词'; }" in text
+    assert "location = /agent/keyfile_u { return 200 'two words'; }" in text
+    assert "location = /agent/upload { return 200 ''; }" in text

@@ -22,6 +22,8 @@ def test_each_part_listens_where_it_is_documented_to() -> None:
     }
     assert [(r.how, r.port) for r in login.ready] == [("tcp", 33033), ("tcp", 443)]
     assert gate.ready == (Ready("udp", "88.198.0.1", 12340, skype.QUESTION),)
+    (peer,) = skype.programs("srv", [Skype("p", "srv", (), ("88.198.0.2",), "peer")])
+    assert peer.ready == (Ready("tcp", "88.198.0.2", 33033),)
 
 
 def test_the_question_is_one_a_gateway_answers() -> None:
