@@ -18,6 +18,7 @@ PROJECT = Path(__file__).parents[2]
     [
         *("quiet/bad-servers", "quiet/black-hole", "voip/congestion"),
         *("http/geo-blocking", "http/store-delisting", "dns/poisoned-cache"),
+        "dns/forged-handshake",
     ],
 )
 def test_webcheck_is_right(tmp_path: Path, name: str) -> None:
