@@ -25,6 +25,8 @@ from topologies.services.standing import Standing
 #: The sandbox's own; gone with it.
 WORK = Path("/run/stage")
 _FIRST_QUEUE = 10
+#: A queue with room for nothing: what a host would send is dropped, what comes to it is not.
+_SILENCE = "tc qdisc replace dev {} root pfifo limit 0"
 #: The censor's exit status where the machine lacks something.
 LACKS = 3
 
@@ -105,29 +107,27 @@ class Ground:
             if node.keeps:
                 unbound.flush(node.name, WORK)
 
-    def still(self) -> None:
-        """End what makes traffic, so that both sides of every box see the last packet."""
+    def still(self) -> list[str]:
+        """End what makes traffic, then let go what is on its way; say what a delay lost.
+
+        The ends fall silent and still take what comes, so that both sides of every box see the
+        last packet: what a delay still held when a box stopped would come to it and never leave.
+        """
         self.standing.stop()
         if self.control.alive():
             self.control.process.kill()
-        ends = [n.name for n in self.network.plan.nodes if n.role not in ("router", "box")]
-        interfaces = {
-            node: [e.interface for li in self.network.plan.links for e in li.ends if e.node == node]
-            for node in ends
-        }
-        self.network.run_all(
-            {
-                node: "\n".join(f"ip link set {name} down" for name in names)
-                for node, names in interfaces.items()
-            }
-        )
+        ends = {n.name for n in self.network.plan.nodes if n.role not in ("router", "box")}
+        scripts: dict[str, list[str]] = {node: [] for node in sorted(ends)}
+        for end in (end for link in self.network.plan.links for end in link.ends):
+            if end.node in ends:
+                scripts[end.node].append(_SILENCE.format(end.interface))
+        self.network.run_all({node: "\n".join(lines) for node, lines in scripts.items()})
+        return self.holds.stop()
 
-    def settle(self) -> list[str]:
-        """End the delays and the captures once all traffic is out; say what was lost."""
-        lost = self.holds.stop()
+    def settle(self) -> None:
+        """End the captures once all traffic is out."""
         if self.captures:
             self.captures.stop()
-        return lost
 
     def _await(self) -> None:
         for box in self.boxes:

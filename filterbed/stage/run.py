@@ -86,7 +86,7 @@ def _prove(ground: Ground, order: Order, measurements: dict[str, list[passes.Mea
 def _close(ground: Ground, result: Result, say: Callable[[str], None]) -> None:
     say("closing")
     result.problems += [p for p in ground.casualties() if p not in result.problems]
-    ground.still()
+    result.problems += ground.still()
     for box in ground.boxes:
         try:
             result.boxes[box.name] = dict(box.request("stop"))
@@ -94,7 +94,7 @@ def _close(ground: Ground, result: Result, say: Callable[[str], None]) -> None:
         except BoxError as error:
             if str(error) not in result.problems and box.alive():
                 result.problems.append(str(error))
-    result.problems += ground.settle()
+    ground.settle()
     result.links += [{"at": at, **counts} for at, counts in ground.holds.counts.items()]
     if ground.order.keep_work:
         shutil.copytree(WORK, ground.rundir.path / "work", ignore=lambda *_: ["logs"])

@@ -67,6 +67,18 @@ def summary(score: dict[str, Any]) -> dict[str, Any]:
     return {c: found[c] for c in counts} | {r: (found[r]["value"], found[r]["n"]) for r in rates}
 
 
+FAR = """
+scenario: tests/far
+title: A server is far away
+period: any time
+story: The way takes longer than a run takes to end.
+topology: {use: line, delay: 250 ms}
+vantages: {client: {}}
+services: {far: {kind: web, names: [www.far-away.net]}}
+targets: {far: {kind: web, url: "http://www.far-away.net/"}}
+censors: {box: {at: censor, position: in-path, rules: []}}
+truth: [{target: far, verdict: ok}]
+"""
 LIARS = {
     "ok": (
         "for t in targets: say(t, 'ok')",
@@ -324,6 +336,14 @@ def test_a_run_replays_to_the_same_events(tmp_path: Path) -> None:
     path = Path(entry["dir"]) / "events.jsonl"
     path.write_text(path.read_text().replace('"injected"', '"dropped"', 1))
     assert filterbed("replay", entry["dir"]).returncode == 1
+
+
+def test_a_long_way_is_empty_before_its_witnesses_stop(tmp_path: Path) -> None:
+    """What a server said last was on its way when the box stopped: lost, by nobody's doing."""
+    path = tmp_path / "far.yaml"
+    path.write_text(FAR)
+    status, entry, _ = run(tmp_path, str(path))
+    assert (status, entry["invalid_because"]) == (0, [])
 
 
 def test_two_runs_leave_the_first_alone(tmp_path: Path) -> None:
