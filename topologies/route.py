@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -145,11 +146,7 @@ def walks(plan: Plan, source: str, address: str, *, limit: int = 64) -> tuple[tu
 
 def _walks(plan: Plan, source: str, address: str, limit: int) -> Iterator[tuple[str, ...]]:
     target = ip_address(address)
-    owner = {
-        ip_address(text.partition("/")[0]): name
-        for name, texts in _addresses(plan).items()
-        for text in texts
-    }
+    owner = _owners(plan)
     waiting: list[tuple[str, ...]] = [(source,)]
     while waiting:
         path = waiting.pop()
@@ -169,13 +166,28 @@ def _steps(
     if any(target in network for network in connected(node, plan.links)):
         return [owner[target]]
     matching: list[tuple[int, tuple[str, ...]]] = [
-        (ip_network(route.prefix).prefixlen, (route.via, *route.also))
+        (_network(route.prefix).prefixlen, (route.via, *route.also))
         for route in plan.routes
-        if route.node == node and target in ip_network(route.prefix)
+        if route.node == node and target in _network(route.prefix)
     ]
     if not matching:
         raise LookupError(f"{node} has no route to {address}")
     return [owner[ip_address(via)] for via in max(matching)[1]]
+
+
+@lru_cache(maxsize=4096)
+def _network(prefix: str) -> Network:
+    return ip_network(prefix)
+
+
+@lru_cache(maxsize=8)
+def _owners(plan: Plan) -> Mapping[Address, str]:
+    """Return which node holds each address."""
+    return {
+        ip_address(text.partition("/")[0]): name
+        for name, texts in _addresses(plan).items()
+        for text in texts
+    }
 
 
 def _addresses(plan: Plan) -> dict[str, list[str]]:
