@@ -195,7 +195,8 @@ class Hearing:
                 reading = self._court.policy.readings[app]
                 found = read(app, payload, reading, stream=False, whole=False)
                 if isinstance(found, Found):
-                    case.misses = 0
+                    if found.messages:
+                        case.spoken = app
                     self._learn(app, payload)
                     self._take(found, rules)
             if isinstance(found, Found) and (app not in PEEKING or self._sentence.acted):
@@ -265,8 +266,11 @@ class Hearing:
     def _miss(self) -> None:
         """Count a payload that no topic knows; after enough of them the box gives up.
 
-        What reads several payloads together has bounds of its own.
+        What reads several payloads together has bounds of its own. A flow whose protocol is known
+        is read to its end: telephones send empty datagrams for hours between two calls.
         """
+        if self._case.spoken is not None:
+            return
         self._case.misses += 1
         if self._case.misses >= self._court.policy.limits.give_up:
             self._keep_only(*(PEEKING if self._packet.protocol == _TCP else FOLLOWERS))

@@ -6,6 +6,7 @@ Rules are rewritten whole, in one transaction a family, so that there is no mome
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import re
 import shutil
@@ -27,7 +28,8 @@ _GENERATIONS: Final = 0x000FFFFF
 _NO_ERROR: Final = "-m conntrack ! --ctstate RELATED"
 
 _COUNTERS: Final = Path("/proc/self/net/netfilter/nfnetlink_queue")
-_LIBERAL: Final = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
+_TRACKER: Final = Path("/proc/sys/net/netfilter")
+_LIBERAL: Final = _TRACKER / "nf_conntrack_tcp_be_liberal"
 _TRACKING: Final = re.compile(
     r"-m (conntrack|state|connmark|connbytes|connlimit|connlabel|helper|socket)\b"
     r"|-j (CONNMARK|CONNSECMARK|SYNPROXY|TPROXY|CT)\b"
@@ -103,6 +105,20 @@ def tracking_rule(saved: str) -> str | None:
     return None
 
 
+def forget_after(idle: float) -> None:
+    """Have connections forgotten, and their marks, that were silent for `idle` seconds or more.
+
+    What the engine has forgotten is a flow it knows nothing of, and must be asked about. Whole
+    seconds, at least 1; the kernel may forget sooner than that, which costs a question.
+    Source: Documentation/networking/nf_conntrack-sysctl.rst.
+    """
+    most = max(int(idle), 1)
+    for protocol in ("tcp", "udp"):
+        for path in sorted(_TRACKER.glob(f"nf_conntrack_{protocol}_timeout*")):
+            if int(path.read_text()) > most:
+                path.write_text(f"{most}\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Counters:
     """What the kernel counts for a queue: packets waiting, dropped because the queue was full,
@@ -119,10 +135,14 @@ class Filter:
     `offload` lets the kernel forward flows itself that carry the current generation's mark. An ICMP
     error belongs to the connection it is about (conntrack calls it RELATED): it neither takes that
     connection's mark, for it is a flow of its own to the engine, nor leaves its own there.
+    `idle`: after what silence the engine forgets a flow, in seconds; the kernel does so too then.
     """
 
-    def __init__(self, number: int, offload: bool, fragments: bool = False) -> None:
+    def __init__(
+        self, number: int, offload: bool, fragments: bool = False, *, idle: float = math.inf
+    ) -> None:
         self._number = number
+        self._idle = idle
         self._offload = offload
         self._fragments = fragments
         self._tools = [_tool("iptables-restore"), _tool("ip6tables-restore")]
@@ -147,6 +167,8 @@ class Filter:
         if self._offload and _LIBERAL.exists():
             # Forged and out-of-window segments would take a connection's entry, and its mark, away.
             _LIBERAL.write_text("1\n")
+        if self._offload and self._idle < math.inf:
+            forget_after(self._idle)
 
     def _rules(self, generation: int | None) -> str:
         queue = f"-j NFQUEUE --queue-num {self._number}"

@@ -39,10 +39,11 @@ class Place:
     clock_rate: float = 1.0
     offload: bool = True
 
-    def suited(self, *, fragments: bool) -> Place:
+    def suited(self, *, fragments: bool, idle: float) -> Place:
         """Return the place as a policy wants it: fragments come as they are only without offload,
-        for settled flows need connection tracking, and that joins them."""
-        return replace(self, offload=self.offload and not fragments)
+        for settled flows need connection tracking, and that joins them; and the kernel cannot
+        forget connections that were silent for less than a second, as the box forgets flows."""
+        return replace(self, offload=self.offload and not fragments and idle >= 1)
 
     def sides(self) -> Mapping[int, bool]:
         """Return for each interface's index whether it looks inside.

@@ -58,7 +58,8 @@ class Queue:
 
     def __init__(self, policy: Policy, place: Place) -> None:
         kernel.refuse_outside_a_sandbox()
-        self._place = place = place.suited(fragments=policy.ip.explicit)
+        idle = policy.limits.idle
+        self._place = place = place.suited(fragments=policy.ip.explicit, idle=idle)
         self._epoch = time.clock_gettime_ns(time.CLOCK_REALTIME)
         self._skew = self._epoch - time.monotonic_ns()
         self._sides = place.sides()
@@ -70,7 +71,7 @@ class Queue:
         self._sender = Sender(self._now)
         self._shelf = Shelf()
         self._conntrack = Conntrack(needed=policy.remembers) if place.offload else None
-        self._filter = kernel.Filter(place.queue, place.offload, policy.ip.explicit)
+        self._filter = kernel.Filter(place.queue, place.offload, policy.ip.explicit, idle=idle)
         self._diversion = Diversion() if policy.intercepts else None
         self._met: set[int] = set()
         self._injected = self._dropped = self._marked = 0

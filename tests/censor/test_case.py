@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from censor.decision import Verdict
+
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
 
@@ -58,6 +60,29 @@ def test_datagrams_nobody_knows_are_given_up_on(Talk: Any, invite: Any) -> None:
     assert [talk.udp(b"\x80\0rtp", port=4000).settled for _ in range(9)] == [False] * 7 + [True] * 2
     sip = [talk.udp(invite("free.example"), port=5060).settled for _ in range(20)]
     assert sip == [False] * 20
+
+
+def test_a_telephone_may_be_silent_for_long_between_two_calls(Talk: Any, invite: Any) -> None:
+    rule = {"when": {"sip.method": ["INVITE"]}, "then": {"drop": "packet"}}
+    talk = Talk(policy(rule, position="in-path"))
+    talk.udp(invite("free.example"), port=5060, sport=5060)
+    kept = [talk.udp(b"\r\n\r\n", port=5060, sport=5060).settled for _ in range(20)]
+    assert not any(kept)
+    call = invite("free.example", method="INVITE")
+    assert talk.udp(call, port=5060, sport=5060).verdict is Verdict.DROP
+
+
+def test_a_request_behind_a_long_answer_is_read_segment_by_segment_too(
+    Talk: Any, get: Any
+) -> None:
+    tcp = {"profile": "stateless"}
+    talk = Talk(policy(HOST, tcp=tcp, http={"requests": "all"}))
+    one = talk.connection()
+    one.say(get("free.example"))
+    for _ in range(20):
+        assert not one.say(b"x" * 1000, back=True).settled
+    one.say(get("blocked.example"))
+    assert talk.words() == ["matched", "injected", "injected"]
 
 
 def test_a_server_that_speaks_first_is_no_web_server(Talk: Any) -> None:

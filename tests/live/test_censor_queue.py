@@ -506,6 +506,30 @@ for line in sys.stdin:
         )
 
 
+def scene_silence(ground: Ground) -> dict[str, Any]:
+    """Speak, be silent for as long as the box remembers, and speak from the same port again."""
+    policy = {**RESET, "limits": {"idle": "1 s"}}
+    ground.sh("server", "iptables -A OUTPUT -p icmp -j DROP")  # nobody listens, and says so
+    tracker = "/proc/sys/net/netfilter/nf_conntrack_"
+    with ground.censor(policy) as censor:
+        censor.ask("active")
+        kept = [ground.sh("box", f"cat {tracker}{name}").strip()
+                for name in ("udp_timeout", "udp_timeout_stream", "tcp_timeout_established")]
+        seen = []
+        script = (
+            "import socket, sys; one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
+            f"one.bind(('', 5000)); one.sendto(b'x', ('{SERVER}', 9))"
+        )
+        for _ in range(2):
+            ground.run("client", sys.executable, "-c", script)
+            seen.append(censor.ask("stats")["seen"])
+        while "sport=5000" in ground.sh("box", "cat /proc/net/nf_conntrack"):
+            pass  # the kernel forgets within a second or two
+        ground.run("client", sys.executable, "-c", script)
+        seen.append(censor.ask("stats")["seen"])
+        return ground.finish(censor, kept=kept, seen=seen)
+
+
 def main() -> None:
     if sys.argv[1] in ("serve", "listen"):
         globals()[sys.argv[1]]()
@@ -663,6 +687,17 @@ def test_memories_reach_settled_flows(play: Callable[[str], dict[str, Any]]) -> 
     assert result["seen"][2] == result["seen"][1]  # the third request was not asked about
     assert result["blocked"][0] == 56
     assert result["then"] == "ConnectionResetError"
+
+
+def test_the_kernel_forgets_a_settled_flow_when_the_box_does(
+    play: Callable[[str], dict[str, Any]],
+) -> None:
+    result = play("silence")
+    assert_clean(result)
+    assert result["kept"] == ["1"] * 3
+    first, second, third = result["seen"]
+    assert second == first  # settled: not asked about
+    assert third > second
 
 
 if __name__ == "__main__":

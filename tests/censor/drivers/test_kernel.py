@@ -96,3 +96,18 @@ def test_rules_that_make_the_kernel_track_connections_are_known(
     saved: str, found: str | None
 ) -> None:
     assert kernel.tracking_rule(saved) == found
+
+
+def test_the_kernel_forgets_no_later_than_the_box(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = {"tcp_timeout_established": 432_000, "udp_timeout": 30, "udp_timeout_stream": 120,
+             "frag6_timeout": 60}  # fmt: skip
+    for name, seconds in found.items():
+        (tmp_path / f"nf_conntrack_{name}").write_text(f"{seconds}\n")
+    monkeypatch.setattr(kernel, "_TRACKER", tmp_path)
+    kernel.forget_after(59.9)
+    assert {name: int((tmp_path / f"nf_conntrack_{name}").read_text()) for name in found} == {
+        "tcp_timeout_established": 59, "udp_timeout": 30, "udp_timeout_stream": 59,
+        "frag6_timeout": 60,
+    }  # fmt: skip
