@@ -89,12 +89,16 @@ Owner = tuple[str, bool, bytes, bytes]
 
 
 class Buckets:
-    """Buckets that several flows share; the least recently used goes, full again if it returns."""
+    """Buckets that several flows share; the least recently used goes, full again if it returns.
 
-    __slots__ = ("_buckets", "_gauges", "limit")
+    evicted: the acts whose buckets had to go, since the caller last emptied the list.
+    """
+
+    __slots__ = ("_buckets", "_gauges", "evicted", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.evicted: list[str] = []
         self._buckets: OrderedDict[Owner, Bucket] = OrderedDict()
         self._gauges: OrderedDict[Owner, Gauge] = OrderedDict()
 
@@ -104,7 +108,7 @@ class Buckets:
         if gauge is None or gauge.over(now):
             gauge = Gauge(act, now, luck)
             if len(self._gauges) >= self.limit:
-                self._gauges.popitem(last=False)
+                self.evicted.append(self._gauges.popitem(last=False)[0][0])
         self._gauges[owner] = gauge
         return gauge
 
@@ -113,7 +117,7 @@ class Buckets:
         bucket = self._buckets.get(owner)
         if bucket is None:
             if len(self._buckets) >= self.limit:
-                self._buckets.popitem(last=False)
+                self.evicted.append(self._buckets.popitem(last=False)[0][0])
             bucket = self._buckets[owner] = Bucket(act.rate, act.burst, now)
         else:
             self._buckets.move_to_end(owner)

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 from censor import clause
 from censor.action import Act
 from censor.clause import When
-from censor.quantity import Address, Duration, Model
+from censor.quantity import Address, Duration, Model, Size
 
 Fidelity = Literal["documented", "effect-only", "modelled", "announced"]
 
@@ -62,6 +62,7 @@ class LimitsDocument(Model):
     fragments: Annotated[int, Field(ge=1, le=4096)] = 256
     give_up: Annotated[int, Field(ge=1, le=1000)] = 8
     held: Annotated[int, Field(ge=1, le=4000)] = 1000
+    buffers: Size = 64 << 20
 
 
 class PolicyDocument(Model):

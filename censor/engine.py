@@ -17,6 +17,7 @@ from censor.events import Event
 from censor.flow import Flow, FlowTable
 from censor.fragment import Fragments, extended, veil
 from censor.hearing import Hearing
+from censor.hoard import Hoard
 from censor.luck import Luck
 from censor.packet import Key, Malformed, Packet, parse
 from censor.residual import Memories, spell
@@ -52,6 +53,7 @@ class Engine:
         "_docket",
         "_fragments",
         "_heeds",
+        "_hoard",
         "_intercepts",
         "_ip",
         "_memories",
@@ -88,6 +90,7 @@ class Engine:
             policy.limits.flows, policy.limits.idle, resync=resync, mirrored=mirrored
         )
         self._docket = Docket(policy, announced)
+        self._hoard = Hoard(policy.limits.buffers)
         self._intercepts = policy.intercepts
         self._cases: dict[Key, Case] = {}
         self._quick: dict[bytes, Case] = {}
@@ -220,6 +223,10 @@ class Engine:
             sentence = Hearing(court, case, packet, now, self.seen, events).hear()
             if tcb is not None and tcb.over:
                 case.topics = {}
+            if court.buckets.evicted:
+                self._forget_buckets(now, events)
+            if case.flow.client_stream or case.flow.server_stream or case.followers is not None:
+                self._make_room(case, now, events)
             if sentence.remembered:
                 self._unsettle(case)
             return sentence.decide(settled=self._settle(case))
@@ -242,6 +249,7 @@ class Engine:
             if case is not None and case.flow is eviction.flow:
                 del self._cases[eviction.flow.key]
                 self._disturb(case)
+                self._hoard.forget(case)
                 if eviction.reason == "limit":
                     detail = {"what": "flow", "limit": self._table.limit}
                     events.append(
@@ -249,9 +257,23 @@ class Engine:
                     )
         self._table.evicted.clear()
 
+    def _forget_buckets(self, now: float, events: list[Event]) -> None:
+        buckets = self._court.buckets
+        for act in buckets.evicted:
+            detail = {"what": "bucket", "act": act, "limit": buckets.limit}
+            events.append(Event(now, "evicted", self.seen, detail=detail))
+        buckets.evicted.clear()
+
+    def _make_room(self, case: Case, now: float, events: list[Event]) -> None:
+        """Count what a flow keeps of what was said; what there is no room for is an event."""
+        for lost in self._hoard.note(case):
+            detail = {"what": "stream", "limit": self._hoard.limit}
+            events.append(Event(now, "evicted", self.seen, flow=lost.named(), detail=detail))
+
     def _open(self, flow: Flow, former: Case | None) -> Case:
         if former is not None:
             self._disturb(former)
+            self._hoard.forget(former)
         case = self._docket.open(flow)
         self._cases[flow.key] = case
         return case
@@ -262,6 +284,7 @@ class Engine:
             return False
         case.settled = True
         case.flow.drop_streams()
+        self._hoard.forget(case)
         ends = case.ends
         if len(ends.client) == 4 and ends.protocol in (_TCP, _UDP):
             for one in _quick_keys(case):

@@ -122,6 +122,10 @@ class Flow:
                 self.server_stream = stream
         return stream
 
+    def heard(self, from_client: bool) -> Stream | None:
+        """Return one direction's stream, None before it was asked for."""
+        return self.client_stream if from_client else self.server_stream
+
     def restart(self, from_client: bool, number: int) -> None:
         """Let one direction's stream begin at `number` when it is next asked for."""
         before = (number - 1) % _SPACE

@@ -76,6 +76,11 @@ class QuicFollower:
     def finished(self) -> bool:
         return self._gatherer.finished
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes are kept of what is not whole yet."""
+        return self._gatherer.size
+
     def feed(self, datagram: bytes, from_client: bool, tcp: bool = False) -> Outcome:
         """Take a UDP payload of either end."""
         if not from_client:
@@ -112,6 +117,11 @@ class DtlsFollower:
     @property
     def finished(self) -> bool:
         return self._gatherer.finished
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes are kept of what is not whole yet."""
+        return self._gatherer.size
 
     def feed(self, datagram: bytes, from_client: bool, tcp: bool = False) -> Outcome:
         """Take a UDP payload of either end."""

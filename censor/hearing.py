@@ -244,6 +244,7 @@ class Hearing:
         if app is App.SIP and self._court.follows_calls:
             dialogues = self._case.dialogues
             self._case.dialogues = learn(dialogues, data, self._sentence.from_client)
+            self._sentence.forget_calls(dialogues)
 
     def _take(self, found: Found, rules: Rules) -> None:
         """Hear what was found, and remember where it says that media will go."""

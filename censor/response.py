@@ -31,6 +31,7 @@ from censor.impostor import Peer, opens
 from censor.luck import Luck
 from censor.packet import Packet
 from censor.rules import Message
+from censor.stream import Stream
 from censor.wire import Protocol, TcpFlag
 
 _TCP: Final = int(Protocol.TCP)
@@ -38,6 +39,7 @@ _ACK: Final = int(TcpFlag.ACK)
 _RST: Final = int(TcpFlag.RST)
 _SYN: Final = int(TcpFlag.SYN)
 _FIN: Final = int(TcpFlag.FIN)
+_SPACE: Final = 1 << 32
 _A, _AAAA = 1, 28
 #: Whether packets for such an end are for the client, the client's first.
 _ENDS: Final = {Toward.CLIENT: (True,), Toward.SERVER: (False,), Toward.BOTH: (True, False)}
@@ -63,10 +65,15 @@ class Forged:
     packets: tuple[bytes, ...]
 
 
-def following(packet: Packet) -> int:
-    """Return the sequence number after a segment: SYN and FIN count for one each."""
+def following(packet: Packet, stream: Stream | None) -> int:
+    """Return the sequence number after a segment and what its sender sent before, as far as that
+    is in the stream without a hole; SYN and FIN count for one each."""
     extra = (packet.flags & _SYN != 0) + (packet.flags & _FIN != 0)
-    return packet.seq + packet.payload_length + extra
+    after = packet.seq + packet.payload_length + extra
+    if stream is None or stream.base is None or not stream.reassemble or stream.overflowed:
+        return after
+    joined = stream.base + len(stream.data)
+    return joined if (joined - after) % _SPACE < _SPACE >> 1 else after
 
 
 def forge_at_once(

@@ -328,6 +328,7 @@ class Limits:
     give_up: int
     held: int = 1000
     fragments: int = 256
+    buffers: int = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ from censor.response import (
 from censor.rewriting import into_reset, set_fields, with_payload
 from censor.rules import Message, Policy
 from censor.takeover import Takeover
+from censor.telephony import DIALOGUES
 from censor.wire import Protocol
 
 _TCP: Final = int(Protocol.TCP)
@@ -131,7 +132,7 @@ class Sentence:
         """Say whether the packet is on its way to such an end."""
         return heads(toward, self.from_client)
 
-    def say(self, word: EngineWord, rule: str, detail: Mapping[str, Any]) -> None:
+    def say(self, word: EngineWord, rule: str | None, detail: Mapping[str, Any]) -> None:
         """Add an event about this packet."""
         case = self.case
         more = {**detail, "residual": True} if self.recalled and word != "residual" else detail
@@ -145,6 +146,11 @@ class Sentence:
         named = {"address": str(ip_address(address)), "port": port}
         detail = {"what": "media", "end": named, "limit": limit}
         self.events.append(Event(self._now, "evicted", self._n, detail=detail))
+
+    def forget_calls(self, former: Mapping[str, Any]) -> None:
+        """Say that calls had to go for newer ones."""
+        for call in former.keys() - self.case.dialogues.keys():
+            self.say("evicted", None, {"what": "call", "call": call, "limit": DIALOGUES})
 
     def drop(self, rule: str) -> None:
         """Drop the packet, once."""
@@ -334,13 +340,7 @@ class Sentence:
 
     def _following(self) -> int:
         """Return the sequence number after what the sender has sent, holes left aside."""
-        after = following(self.packet)
-        flow = self.case.flow
-        stream = flow.client_stream if self.from_client else flow.server_stream
-        if stream is None or stream.base is None or not stream.reassemble or stream.overflowed:
-            return after
-        joined = stream.base + len(stream.data)
-        return joined if (joined - after) % _SPACE < _SPACE >> 1 else after
+        return following(self.packet, self.case.flow.heard(self.from_client))
 
     def _refuse(self, rule: str) -> None:
         """Drop the packet, and what repeats its bytes later."""

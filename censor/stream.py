@@ -81,6 +81,11 @@ class Stream:
         return self._end
 
     @property
+    def size(self) -> int:
+        """Return how many bytes of memory it keeps, those beyond a gap included."""
+        return len(self.data) + len(self._ahead)
+
+    @property
     def pending(self) -> int:
         """Return how many bytes wait beyond a gap."""
         return sum(stop - start for start, stop in self._islands)

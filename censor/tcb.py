@@ -96,8 +96,7 @@ class Tcb:
 
     def expected(self, from_client: bool) -> int | None:
         """Return the sequence number the box waits for from an end; None before it knows one."""
-        flow = self._flow
-        stream = flow.client_stream if from_client else flow.server_stream
+        stream = self._flow.heard(from_client)
         if stream is None or stream.base is None or not stream.reassemble:
             return self._next[from_client]
         return (stream.base + len(stream.data)) % _SPACE

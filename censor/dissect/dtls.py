@@ -122,6 +122,11 @@ class Gatherer:
         """Say whether every later datagram will get the last answer again."""
         return self._outcome is not None
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes of messages are kept."""
+        return sum(message.size for message in self._messages.values())
+
     def feed(self, datagram: bytes) -> ClientHello | Incomplete | NotDtls:
         """Take a UDP payload from the client to the server, of any kind.
 

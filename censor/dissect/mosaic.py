@@ -29,6 +29,11 @@ class Mosaic:
         self._prefix = 0
 
     @property
+    def size(self) -> int:
+        """Return how many bytes of memory it keeps, gaps included."""
+        return len(self._data) + len(self._have)
+
+    @property
     def length(self) -> int:
         """Return how many bytes there are before the first gap."""
         return self._prefix

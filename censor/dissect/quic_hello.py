@@ -62,6 +62,11 @@ class Gatherer:
         """Say whether every later datagram will get the last answer again."""
         return self._outcome is not None
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes of CRYPTO are kept."""
+        return self._crypto.size
+
     def feed(self, datagram: bytes) -> ClientHello | Incomplete | NotQuic:
         """Take a UDP payload from the client to the server, of any kind.
 

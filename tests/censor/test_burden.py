@@ -268,3 +268,16 @@ def test_shared_cuts_are_bounded() -> None:
     for n in range(5):
         shared.gauge(("cut", True, bytes([n]), b""), cut, 0.0, Luck(0))
     assert len(shared._gauges) == 2
+
+
+@pytest.mark.parametrize(
+    "act", [{"police": 8000, "per": "pair"}, {"cut": {"packets": 9}, "per": "pair"}]
+)
+def test_a_shared_count_that_had_to_go_is_said(Talk: Any, act: Any) -> None:
+    rule = {"id": "r", "when": {"protocol": "udp"}, "then": act}
+    talk = Talk({"position": "in-path", "rules": [rule], "limits": {"flows": 1}})
+    talk.udp(b"x", port=9)
+    talk.server = "93.184.216.35"
+    talk.udp(b"x", port=9)
+    gone = [event.detail for event in talk.events() if event.event == "evicted"]
+    assert {"what": "bucket", "act": "r.then[0]", "limit": 1} in gone

@@ -72,9 +72,7 @@ def test_a_telephone_may_be_silent_for_long_between_two_calls(Talk: Any, invite:
     assert talk.udp(call, port=5060, sport=5060).verdict is Verdict.DROP
 
 
-def test_a_request_behind_a_long_answer_is_read_segment_by_segment_too(
-    Talk: Any, get: Any
-) -> None:
+def test_a_request_behind_a_long_answer_is_read_segment_by_segment_too(Talk: Any, get: Any) -> None:
     tcp = {"profile": "stateless"}
     talk = Talk(policy(HOST, tcp=tcp, http={"requests": "all"}))
     one = talk.connection()

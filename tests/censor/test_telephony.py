@@ -216,3 +216,12 @@ def test_policies_without_such_an_act_follow_no_calls(Talk: Any) -> None:
     call(talk)
     (case,) = talk.engine._cases.values()
     assert case.dialogues == {}
+
+
+def test_a_call_too_many_to_follow_is_said(Talk: Any) -> None:
+    talk = Talk(policy({"inject": "sip-bye"}, ["ACK"]))
+    for n in range(17):
+        one = request("INVITE").replace(b"call-1@", b"call-%d@" % n)
+        talk.udp(one, port=5060, sport=5070)
+    (gone,) = [event for event in talk.events() if event.event == "evicted"]
+    assert gone.detail == {"what": "call", "call": f"call-0@{CALLER}", "limit": 16}

@@ -513,8 +513,10 @@ def scene_silence(ground: Ground) -> dict[str, Any]:
     tracker = "/proc/sys/net/netfilter/nf_conntrack_"
     with ground.censor(policy) as censor:
         censor.ask("active")
-        kept = [ground.sh("box", f"cat {tracker}{name}").strip()
-                for name in ("udp_timeout", "udp_timeout_stream", "tcp_timeout_established")]
+        kept = [
+            ground.sh("box", f"cat {tracker}{name}").strip()
+            for name in ("udp_timeout", "udp_timeout_stream", "tcp_timeout_established")
+        ]
         seen = []
         script = (
             "import socket, sys; one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
