@@ -221,6 +221,7 @@ def _service(
                 expected, hint = f"a user: {either(entry.users)}", nearest(user, entry.users)
                 where: Path = ("services", name, "unpaid", index)
                 problems.append(places.problem(where, expected, found=show(user), hint=hint))
+        problems.extend(_doubles(name, entry, places))
         all_ = {**entry.callees, **entry.numbers}
         odd = tuple((who, how) for who, how in all_.items() if how != "answers")
         return Sip(
@@ -248,6 +249,17 @@ def _service(
         name, host, names, addresses, entry.manner, entry.status, entry.location,
         entry.certificate, title, tuple(geo), store, lists,
     )  # fmt: skip
+
+
+def _doubles(name: str, entry: schema.Sip, places: Places) -> Iterator[Problem]:
+    """Refuse callees whom their provider would take for somebody else."""
+    numbers = {number.lstrip("+") for number in entry.numbers}
+    for index, who in enumerate(entry.callees):
+        other = "user" if who in entry.users else "number" if who.lstrip("+") in numbers else ""
+        if other:
+            at: Path = ("services", name, "callees", index)
+            at = at if places.has(at) else ("services", name, "callees", who)
+            yield places.problem(at, f"a name that no {other} has", found=show(who))
 
 
 def expand(

@@ -30,6 +30,7 @@ from scenarios.value import (
     Payload,
     Period,
     ScenarioName,
+    Users,
     WebUrl,
     Word,
 )
@@ -128,9 +129,7 @@ class Sip(Served):
     """A SIP registrar and proxy on port 5060, UDP and TCP, with somebody there to answer calls."""
 
     kind: Literal["sip"]
-    users: Annotated[dict[str, str], Field(min_length=1)] = Field(
-        default_factory=lambda: {"alice": "wonderland"}
-    )
+    users: Users = Field(default_factory=lambda: {"alice": "wonderland"})
     unpaid: list[str] = Field(default_factory=list)
     callees: Callees = Field(default_factory=lambda: dict(ECHO))
     numbers: Numbers = Field(default_factory=dict)
@@ -141,9 +140,7 @@ class Turn(Served):
     """A STUN and TURN server on port 3478, UDP and TCP."""
 
     kind: Literal["turn"]
-    users: Annotated[dict[str, str], Field(min_length=1)] = Field(
-        default_factory=lambda: {"alice": "wonderland"}
-    )
+    users: Users = Field(default_factory=lambda: {"alice": "wonderland"})
     manner: Literal["answers", "refused", "silent"] = "answers"
 
 

@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from topologies.service import Conduct
@@ -16,6 +16,9 @@ _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})+\Z")
 _IDENTIFIER = re.compile(r"[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?\Z")
 _SCENARIO = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*\Z")
+#: What stands before the @ of a SIP address, and what a registrar's configuration can quote.
+_USER = re.compile(r"[A-Za-z0-9._+-]{1,64}")
+_PASSWORD = re.compile(r"[A-Za-z0-9._~+!*()=:,;/?&-]{1,64}")
 #: What a target can answer when nobody interferes, as a file writes it.
 BASELINES = (
     *("answers", "dead-name", "refused", "reset", "silent"),
@@ -132,6 +135,25 @@ def _callees(value: Any) -> Any:
     return value
 
 
+def _called(value: dict[str, Conduct]) -> dict[str, Conduct]:
+    """Expect names that a SIP address can hold, and a log be called by."""
+    for name in value:
+        if not _USER.fullmatch(name):
+            raise wrong(f"names of letters, digits and . _ + -, not {name!r:.40}")
+    return value
+
+
+def _users(value: dict[str, str]) -> dict[str, str]:
+    """Expect names and passwords that servers' configurations can hold."""
+    for user, password in value.items():
+        if not _USER.fullmatch(user):
+            raise wrong(f"users named with letters, digits and . _ + -, not {user!r:.40}")
+        if not _PASSWORD.fullmatch(password):
+            expected = "passwords of letters, digits and ._~+!*()=:,;/?&-"
+            raise wrong(f"{expected}, not {password!r:.40} as {user} has")
+    return value
+
+
 def _numbers(value: dict[str, Conduct]) -> dict[str, Conduct]:
     """Expect telephone numbers as E.164 writes them."""
     for number in value:
@@ -190,7 +212,13 @@ Period = Annotated[
     WithJsonSchema({"anyOf": [_TEXT, {"type": "integer"}]}),
 ]
 ScenarioName = Annotated[str, AfterValidator(_scenario)]
-Callees = Annotated[dict[str, Conduct], BeforeValidator(_callees), WithJsonSchema(_CALLEES_SCHEMA)]
+Users = Annotated[dict[str, str], Field(min_length=1), AfterValidator(_users)]
+Callees = Annotated[
+    dict[str, Conduct],
+    AfterValidator(_called),
+    BeforeValidator(_callees),
+    WithJsonSchema(_CALLEES_SCHEMA),
+]
 Numbers = Annotated[
     dict[str, Conduct],
     AfterValidator(_numbers),

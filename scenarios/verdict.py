@@ -124,6 +124,9 @@ def _account(
         expected = f"a user of {sips[0].id}: {either(users)}"
         hint = nearest(target.user, users)
         yield places.problem((*at, "user"), expected, found=show(target.user), hint=hint)
+    elif target.password not in (None, users[target.user or next(iter(users))]):
+        expected = f"the password {sips[0].id} knows, which is taken where none is said"
+        yield places.problem((*at, "password"), expected, found=show(target.password))
     if isinstance(target, schema.CallTarget):
         yield from _helpers(target, at, ground, places)
     if isinstance(target, schema.CallTarget) and sips[0].called(target.callee) is None:

@@ -54,6 +54,12 @@ DEAD = "{target: dead, verdict: down}"
         ("{inside: {", "{insde: {", "24:59  targets.geo.baseline.insde", "did you mean 'inside'?"),
         ("sip.voice.net}\n", "sip.voic.net}\n", "26:33  targets.call.registrar", "sip.voice.net"),
         ("sip.voice.net}\n", "sip.voice.net, user: eve}\n", "26:54  targets.call.user", "bob"),
+        (
+            "sip.voice.net}\n",
+            "sip.voice.net, password: x}\n",
+            "26:58  targets.call.pass",
+            "voice kn",
+        ),
         ("sip.voice.net}\n", "sip.voice.net, callee: ec}\n", "26:56  targets.call.callee", "echo"),
         ("registrar: sip.voice.net", "registrar: www.one.net", "26:9  targets.call", "'refused'"),
     ],

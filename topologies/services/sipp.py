@@ -69,7 +69,8 @@ class _Callee:
 
     @property
     def program(self) -> str:
-        return f"{self.node}-sipp-{self.service.id}-{self.name.lstrip('+')}"
+        """Name its program: a ~ is in no service's id and in no callee's name."""
+        return f"{self.node}-sipp-{self.service.id}~{self.name.lstrip('+')}"
 
     @property
     def address(self) -> str:
@@ -156,7 +157,7 @@ def _answering(callee: _Callee, workdir: Path) -> Program:
 
 
 def _registering(callee: _Callee, workdir: Path) -> Program:
-    service, name, address = callee.service, f"{callee.program}-register", callee.address
+    service, name, address = callee.service, f"{callee.program}~register", callee.address
     script = workdir / name / "register.xml"
     who = ("-s", callee.name, "-au", callee.name, "-ap", kamailio.password(service, callee.name))
     keys = ("-key", "domain", service.names[0], "-key", "contact_port", str(PORT + callee.number))

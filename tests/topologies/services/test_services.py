@@ -44,8 +44,8 @@ def test_each_service_brings_its_programs_to_its_host() -> None:
         "servers-firewall": "servers",
         "sip-ct-kamailio": "sip-ct",
         "sip-ct-callees": "sip-ct",
-        "sip-ct-sipp-voip-echo": "sip-ct",
-        "sip-ct-sipp-voip-echo-register": "sip-ct",
+        "sip-ct-sipp-voip~echo": "sip-ct",
+        "sip-ct-sipp-voip~echo~register": "sip-ct",
     }
 
 

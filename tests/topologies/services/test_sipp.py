@@ -87,9 +87,16 @@ def test_a_gateways_numbers_answer_and_register_nowhere() -> None:
     found = [*sipp.programs("s", (service,), Path("/w"))]
     names = [program.id for program in found]
     assert names == [
-        "s-sipp-x-bob", "s-sipp-x-bob-register", "s-sipp-x-861065529988", "s-callees",
+        "s-sipp-x~bob", "s-sipp-x~bob~register", "s-sipp-x~861065529988", "s-callees",
     ]  # fmt: skip
     (trunk,) = sipp.trunks("s", (service,))
     entries = json.loads(next(iter(found[-1].files.values())))
     assert (trunk.service, trunk.number, trunk.at) == ("x", "+861065529988", "5.9.1.1:5063")
     assert [one["port"] for one in entries] == [5062, 5063]
+
+
+def test_no_two_programs_have_one_name() -> None:
+    one = Sip("x", "s", ("x.net",), ("5.9.1.1",), (), ("b", "b-register", "y-c"))
+    other = Sip("x-y", "s", ("y.net",), ("5.9.1.2",), (), ("c",))
+    names = [program.id for program in sipp.programs("s", (one, other), Path("/w"))]
+    assert len(set(names)) == len(names) == 9
