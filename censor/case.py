@@ -12,13 +12,14 @@ from typing import Any, Final
 
 from censor import residual
 from censor.act import Drop
+from censor.agenda import NOTHING, Agenda
 from censor.announced import Announced
 from censor.burden import Load
 from censor.flow import Flow
 from censor.follower import Follower
 from censor.impostor import Peer
 from censor.inquiry import Pending
-from censor.rules import App, Ends, Policy, Rule
+from censor.rules import App, Policy, Rule
 from censor.takeover import Greeting
 from censor.tcb import Tcb
 from censor.telephony import Dialogues
@@ -28,7 +29,7 @@ from censor.wire import Protocol
 PLACES: Final = 4096
 
 #: Whether the flow is exempt, its plain rules, and its rules by topic.
-Chosen = tuple[bool, tuple[Rule, ...], Mapping[App, tuple[Rule, ...]]]
+Chosen = tuple[bool, tuple[Rule, ...], Agenda]
 
 _TCP: Final = int(Protocol.TCP)
 _NAMES: Final = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6"}
@@ -37,6 +38,7 @@ _NAMES: Final = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6"}
 #: What nearly every case has of what few need; never changed, replaced when it is needed.
 _NONE: Final[dict[Any, Any]] = {}
 _NOBODY: Final[list[Any]] = []
+_UNREAD: Final = [0, 0]
 
 
 class Case:
@@ -46,7 +48,7 @@ class Case:
         messages they read. keys: under which memories would reach the flow.
     doomed: what is done to everything from now on, with the rule's id. refused: by direction
         (from the client?), the sequence number up to which bytes are not let through, and the rule.
-    read: bytes of each direction's stream whose messages are judged. misses: payloads no topic
+    read: by direction, bytes of its stream whose messages are judged. misses: payloads no topic
         knew. spoken: the protocol it turned out to be. said: rules whose match was an event.
     burdens: what it bears, by the act's name. bound: plain rules that bring burdens, and whether
         their chance came true. fates: of acts with a chance of their own, whether that did.
@@ -54,8 +56,8 @@ class Case:
         answer is awaited. dialogues: its calls, if the policy has forged ends for them.
     greetings: by direction, what the SYN said, if the policy takes connections over.
     exempt: an exception holds for all of it. trigger: the last message seen, as events name it.
-    followers: what reads several payloads together, by protocol. announced: SDP spoke of it.
-    peer: whom the box plays toward the client, if it plays somebody.
+    followers: what reads several payloads together, each behind its protocol.
+    announced: SDP spoke of it. peer: whom the box plays toward the client, if it plays somebody.
     tcb: what the box believes of a TCP connection, where its streams alone do not say it.
     """
 
@@ -88,20 +90,19 @@ class Case:
         "trigger",
     )
 
-    def __init__(self, flow: Flow, ends: Ends) -> None:
-        self.flow = flow
-        self.ends = ends
+    def __init__(self, flow: Flow) -> None:
+        self.flow = self.ends = flow
         self.tcb: Tcb | None = None
         self.peer: Peer | None = None
         self.plain: tuple[Rule, ...] = ()
-        self.topics: dict[App, tuple[Rule, ...]] = {}
+        self.topics = NOTHING
         self.keys: tuple[residual.Key, ...] = ()
         self.exempt = self.settled = self.announced = False
-        self.followers: dict[App, Follower] | None = None
+        self.followers: tuple[App | Follower, ...] = ()
         self.doomed: tuple[Drop, str] | None = None
         self.refused: dict[bool, tuple[int, str]] = _NONE
         self.spoken: App | None = None
-        self.read = {True: 0, False: 0}
+        self.read = _UNREAD
         self.misses = 0
         self.said: frozenset[str] = frozenset()
         self.trigger: Mapping[str, Any] | None = None
@@ -118,8 +119,19 @@ class Case:
     def idle(self) -> bool:
         """Whether no rule can do anything more with this flow, memories left aside."""
         return self.exempt or not (
-            self.plain or self.topics or self.doomed or self.refused or self.burdens or self.pending
+            self.plain
+            or self.topics.items
+            or self.doomed
+            or self.refused
+            or self.burdens
+            or self.pending
         )
+
+    def judged(self, from_client: bool, end: int) -> None:
+        """Take note up to where a direction's stream was judged."""
+        if self.read is _UNREAD:
+            self.read = [0, 0]
+        self.read[from_client] = end
 
     def named(self) -> Mapping[str, Any]:
         """Return the flow as events name it."""
@@ -142,6 +154,7 @@ class Docket:
     """
 
     __slots__ = (
+        "_agendas",
         "_announced",
         "_any",
         "_bound",
@@ -167,6 +180,7 @@ class Docket:
         kinds = [act.residual.key for act in acts if act.residual is not None]
         self._kinds = tuple(dict.fromkeys(kinds))
         self._chosen: dict[tuple[int, int], Chosen] = {}
+        self._agendas: dict[tuple[tuple[str, ...], ...], Agenda] = {}
 
     @property
     def remembers(self) -> bool:
@@ -175,33 +189,25 @@ class Docket:
 
     def open(self, flow: Flow) -> Case:
         """Make a flow's case: choose the rules that could match it."""
-        ends = Ends(
-            flow.protocol,
-            flow.client,
-            flow.client_port,
-            flow.server,
-            flow.server_port,
-            bool(flow.inside_client),
-        )
-        case = Case(flow, ends)
+        case = Case(flow)
         if self._tracks and flow.protocol == _TCP:
+            case.read = [0, 0]
             case.tcb = Tcb(self._policy.tcp, flow, case.read)
         if self._kinds:
-            case.keys = tuple(residual.key(kind, ends) for kind in self._kinds)
-        bound = [rule for rule in self._bound if rule.when.reaches(ends)] if self._bound else ()
+            case.keys = tuple([residual.key(kind, flow) for kind in self._kinds])
+        bound = [rule for rule in self._bound if rule.when.reaches(flow)] if self._bound else ()
         if bound:
             rules = sorted((*self._any, *bound), key=lambda rule: self._places[rule.id])
-            case.exempt, case.plain, topics = self._choose(rules, ends)
+            case.exempt, case.plain, case.topics = self._choose(rules, flow)
         else:
-            place = (ends.protocol, ends.server_port)
+            place = (flow.protocol, flow.server_port)
             chosen = self._chosen.get(place)
             if chosen is None:
-                chosen = self._choose(self._any, ends)
+                chosen = self._choose(self._any, flow)
                 if len(self._chosen) < PLACES:
                     self._chosen[place] = chosen
-            case.exempt, case.plain, topics = chosen
-        case.topics = dict(topics)
-        if App.RTP in topics:
+            case.exempt, case.plain, case.topics = chosen
+        if App.RTP in case.topics:
             self._listen(case, flow)
         return case
 
@@ -213,14 +219,14 @@ class Docket:
             or known.holds((flow.server, flow.server_port), now)
         )
         if not case.announced and not self._policy.readings[App.RTP].habit.window:
-            del case.topics[App.RTP]
+            case.topics = case.topics.without(App.RTP)
 
-    def _choose(self, rules: Sequence[Rule], ends: Ends) -> Chosen:
+    def _choose(self, rules: Sequence[Rule], ends: Flow) -> Chosen:
         """Sort rules by what they read; exceptions come first."""
         plain = tuple(rule for rule in rules if rule.when.topic is None)
         topics: dict[App, tuple[Rule, ...]] = {}
         if plain and plain[0].allows:
-            return True, (), topics
+            return True, (), NOTHING
         for app, reading in self._policy.readings.items():
             if ends.protocol in reading.protocols and (
                 reading.ports is None or ends.server_port in reading.ports
@@ -228,4 +234,14 @@ class Docket:
                 own = tuple(rule for rule in rules if rule.when.topic is app)
                 if any(not rule.allows for rule in own) or (app is App.SIP and self._listens):
                     topics[app] = own
-        return False, plain, topics
+        return False, plain, self._shared(topics)
+
+    def _shared(self, topics: Mapping[App, tuple[Rule, ...]]) -> Agenda:
+        """Return the same agenda for the same rules, while there are not too many."""
+        alike = tuple((app, *(rule.id for rule in rules)) for app, rules in topics.items())
+        agenda = self._agendas.get(alike)
+        if agenda is None:
+            agenda = Agenda(topics)
+            if len(self._agendas) < PLACES:
+                self._agendas[alike] = agenda
+        return agenda

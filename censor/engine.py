@@ -9,6 +9,7 @@ from dataclasses import replace
 from math import inf
 from typing import Final
 
+from censor.agenda import NOTHING as NO_TOPICS
 from censor.announced import Announced
 from censor.burden import Buckets, Shelf
 from censor.case import Case, Docket
@@ -222,16 +223,16 @@ class Engine:
         ):
             sentence = Hearing(court, case, packet, now, self.seen, events).hear()
             if tcb is not None and tcb.over:
-                case.topics = {}
+                case.topics = NO_TOPICS
             if court.buckets.evicted:
                 self._forget_buckets(now, events)
-            if case.flow.client_stream or case.flow.server_stream or case.followers is not None:
+            if case.flow.client_stream or case.flow.server_stream or case.followers:
                 self._make_room(case, now, events)
             if sentence.remembered:
                 self._unsettle(case)
             return sentence.decide(settled=self._settle(case))
         if tcb is not None and tcb.over:
-            case.topics = {}
+            case.topics = NO_TOPICS
         if self._settle(case):
             return Decision(settled=True, events=tuple(events)) if events else SETTLED
         return Decision(events=tuple(events)) if events else PASS

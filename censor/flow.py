@@ -29,22 +29,18 @@ _SYSTEM_PORTS: Final = 1024
 
 
 class Flow:
-    """What is known of one flow. Addresses are raw bytes, times seconds, sizes bytes of IP.
+    """What is known of one flow. Addresses are raw bytes, times seconds.
 
     client: who began it; inside_client: whether that end is on the censored side, None if unknown.
     syn_seen: its first SYN was seen. established: both ends have spoken (TCP: and it was not only
         the handshake's first half). closed: a RST, or a FIN from both ends.
-    settled: nothing in the policy can match it any more (the engine's to set).
     client_isn, server_isn: initial sequence numbers, None where the SYN was not seen.
     """
 
     __slots__ = (
-        "_fins",
-        "_labels",
+        "_told",
         "client",
-        "client_bytes",
         "client_isn",
-        "client_packets",
         "client_port",
         "client_stream",
         "closed",
@@ -55,12 +51,9 @@ class Flow:
         "protocol",
         "seen",
         "server",
-        "server_bytes",
         "server_isn",
-        "server_packets",
         "server_port",
         "server_stream",
-        "settled",
         "syn_seen",
     )
 
@@ -77,22 +70,22 @@ class Flow:
             self.server, self.server_port, self.client, self.client_port, _ = flow_key
         self.inside_client = None if inside is None else inside == by_client
         self.created = self.seen = now
-        self.syn_seen = self.established = self.closed = self.settled = False
-        self.client_packets = self.client_bytes = 0
-        self.server_packets = self.server_bytes = 0
+        self.syn_seen = self.established = self.closed = False
         self.client_isn: int | None = None
         self.server_isn: int | None = None
         self.client_stream: Stream | None = None
         self.server_stream: Stream | None = None
-        self._labels: dict[str, str] | None = None
-        self._fins = 0
+        self._told = 0  # the client 1, the server 2: who sent a FIN; without TCP, anything
 
     @property
-    def labels(self) -> dict[str, str]:
-        """Return what dissectors have learned of this flow ("tls.sni": "example.com")."""
-        if self._labels is None:
-            self._labels = {}
-        return self._labels
+    def inside(self) -> bool:
+        """Whether the client is known to be on the censored side."""
+        return bool(self.inside_client)
+
+    @property
+    def pair(self) -> tuple[bytes, bytes]:
+        """The two addresses, the client's first."""
+        return self.client, self.server
 
     def from_client(self, packet: Packet) -> bool:
         """Say whether the client sent this packet of the flow."""
@@ -197,7 +190,7 @@ class FlowTable:
         return list(self._flows.values())
 
     def observe(self, packet: Packet, *, now: float, inside: bool | None = None) -> Flow:
-        """Count a packet into its flow, which is made if it is new, and return the flow.
+        """Show a packet to its flow, which is made if it is new, and return the flow.
 
         `inside`: the packet came in from the censored side; None if nobody knows.
         """
@@ -217,12 +210,6 @@ class FlowTable:
             if packet.flags & _SYN and self._anew(flow, packet):
                 flow = self._begin(packet, flow_key, now, inside)
         flow.seen = now
-        if src == flow.client and sport == flow.client_port:
-            flow.client_packets += 1
-            flow.client_bytes += packet.total_length
-        else:
-            flow.server_packets += 1
-            flow.server_bytes += packet.total_length
         if packet.flags & _MARKS or not flow.established:
             _follow(flow, packet)
         return flow
@@ -287,7 +274,8 @@ def _follow(flow: Flow, packet: Packet) -> None:
     flags = packet.flags
     from_client = flow.from_client(packet)
     if packet.protocol != _TCP:
-        flow.established = flow.client_packets > 0 and flow.server_packets > 0
+        flow._told |= 1 if from_client else 2
+        flow.established = flow._told == 3
         return
     if flags & _SYN:
         flow.syn_seen = True
@@ -301,5 +289,5 @@ def _follow(flow: Flow, packet: Packet) -> None:
     if flags & _RST:
         flow.closed = True
     elif flags & _FIN:
-        flow._fins |= 1 if from_client else 2
-        flow.closed = flow.closed or flow._fins == 3
+        flow._told |= 1 if from_client else 2
+        flow.closed = flow.closed or flow._told == 3

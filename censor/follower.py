@@ -236,13 +236,13 @@ REPEATS: Final = 2
 class SignatureFollower:
     """Looks at a flow's first payloads, of either end, for bytes of applications."""
 
-    __slots__ = ("_before", "_last", "_left", "_repeats")
+    __slots__ = ("_before_client", "_last_client", "_last_server", "_left", "_payloads", "_repeats")
 
     def __init__(self, reading: Reading) -> None:
-        self._left = reading.payloads
+        self._payloads = self._left = reading.payloads
         self._repeats = REPEATS
-        self._before = {True: 0, False: 0}
-        self._last = {True: b"", False: b""}
+        self._before_client = 0
+        self._last_client = self._last_server = b""
 
     @property
     def finished(self) -> bool:
@@ -250,18 +250,32 @@ class SignatureFollower:
 
     def feed(self, datagram: bytes, from_client: bool, tcp: bool = False) -> Outcome:
         """Take a payload of either end; in TCP, one that comes again is not the next one."""
-        again = tcp and datagram == self._last[from_client] and self._repeats > 0
-        self._repeats -= again
-        before = self._before[from_client] - again
-        if not again:
+        before = self._before_client
+        if not from_client:
+            before = self._payloads - self._left - before
+        if tcp and self._repeats and datagram == self._last(from_client):
+            self._repeats -= 1
+            before -= 1
+        else:
             self._left -= 1
-            self._before[from_client] += 1
-            self._last[from_client] = datagram
+            if from_client:
+                self._before_client += 1
+            if tcp:
+                self._keep(datagram, from_client)
         seen = signature.shown(datagram, from_client, before, tcp=tcp)
         if not seen:
             return _UNSIGNED
         message = Message(App.SIGNATURE, None, trigger={"signature": list(seen)}, seen=seen)
         return Found((message,), len(datagram))
+
+    def _last(self, from_client: bool) -> bytes:
+        return self._last_client if from_client else self._last_server
+
+    def _keep(self, datagram: bytes, from_client: bool) -> None:
+        if from_client:
+            self._last_client = datagram
+        else:
+            self._last_server = datagram
 
 
 #: What looks at payloads one by one, in streams too, and leaves them to other protocols as well.

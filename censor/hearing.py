@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Collection, Set
 from dataclasses import replace
 from typing import Final
 
 from censor.act import Act, Burden, Drop, Impostor, SynAck, Unreachable
+from censor.agenda import NOTHING as NO_TOPICS
 from censor.case import Case
 from censor.decision import Verdict
 from censor.dissect import rtp, stun
@@ -64,7 +65,7 @@ class Hearing:
             self._hear_plain()
         if case.pending and not sentence.from_client and self._packet.protocol == _UDP:
             sentence.meet_answer(self._packet.payload)
-        if case.topics and not sentence.acted and self._packet.payload_length:
+        if case.topics.items and not sentence.acted and self._packet.payload_length:
             if self._packet.protocol == _TCP:
                 self._read_stream()
             else:
@@ -186,7 +187,7 @@ class Hearing:
     def _ask(self, payload: bytes, apps: Set[App]) -> bool:
         """Ask some protocols about a datagram, until one says that it is its own; say whether."""
         case = self._case
-        for app, rules in tuple(case.topics.items()):
+        for app, rules in case.topics.items:
             if app not in apps:
                 continue
             if app in FOLLOWERS:
@@ -211,21 +212,25 @@ class Hearing:
         if isinstance(found, Found):
             self._take(found, rules)
         if follower.finished and (app in PEEKING or not self._sentence.acted):
-            case.topics.pop(app, None)
-            if case.followers is not None:
-                case.followers.pop(app, None)
+            case.topics = case.topics.without(app)
+            self._dismiss(app)
         return found
 
     def _follower(self, app: App) -> Follower:
         """Return the flow's follower of a protocol, made if there is none."""
         case = self._case
-        if case.followers is None:
-            case.followers = {}
-        follower = case.followers.get(app)
-        if follower is None:
-            reading = self._court.policy.readings[app]
-            follower = case.followers[app] = FOLLOWERS[app](reading, case.announced)
+        known = case.followers
+        if app in known:
+            return known[known.index(app) + 1]  # type: ignore[return-value]
+        follower = FOLLOWERS[app](self._court.policy.readings[app], case.announced)
+        case.followers = (*known, app, follower)
         return follower
+
+    def _dismiss(self, app: App) -> None:
+        known = self._case.followers
+        if app in known:
+            place = known.index(app)
+            self._case.followers = known[:place] + known[place + 2 :]
 
     def _frame(self, data: bytes) -> Outcome:
         """Show a frame of a stream to what follows media; Source: RFC 4571."""
@@ -274,30 +279,29 @@ class Hearing:
             return
         self._case.misses += 1
         if self._case.misses >= self._court.policy.limits.give_up:
-            self._keep_only(*(PEEKING if self._packet.protocol == _TCP else FOLLOWERS))
+            self._keep_only(PEEKING if self._packet.protocol == _TCP else FOLLOWERS.keys())
 
-    def _keep_only(self, *apps: App) -> None:
-        topics = self._case.topics
-        self._case.topics = {app: rules for app, rules in topics.items() if app in apps}
+    def _keep_only(self, apps: Collection[App]) -> None:
+        self._case.topics = self._case.topics.only(apps)
 
     def _read_stream(self) -> None:
         """Add a segment to its stream, and hear the messages that are complete now."""
         case, packet, tcp = self._case, self._packet, self._court.policy.tcp
-        from_client = self._sentence.from_client
+        from_client, payload = self._sentence.from_client, packet.payload
         if case.tcb is not None and not case.tcb.reads:
             return
         if not self._may_read():
-            case.topics = {}
+            case.topics = NO_TOPICS
             return
         for app in PEEKING:
             if app in case.topics:
-                self._follow(app, case.topics[app], packet.payload)
+                self._follow(app, case.topics[app], payload)
             if self._sentence.acted:
                 return
         if case.spoken is App.RTP and App.RTP in case.topics:
             follower = self._follower(App.RTP)
             if isinstance(follower, MediaFollower) and follower.known:
-                self._take(follower.carried(packet.payload), case.topics[App.RTP])
+                self._take(follower.carried(payload), case.topics[App.RTP])
                 return
         answering = case.spoken in _ANSWERING or (
             (case.spoken is App.DNS and self._court.policy.awaits_answers)
@@ -310,23 +314,23 @@ class Hearing:
         stream = case.flow.stream(
             from_client, limit=tcp.limit, overlap=tcp.overlap, reassemble=tcp.reassemble
         )
-        if not stream.feed(packet.seq, packet.payload, syn=packet.flags & _SYN != 0):
+        if not stream.feed(packet.seq, payload, syn=packet.flags & _SYN != 0):
             if stream.overflowed and from_client:
-                self._keep_only(*PEEKING)
+                self._keep_only(PEEKING)
             return
         if not tcp.reassemble:
             if not self._read_message(bytes(stream.data), whole=False):
                 self._miss()
             return
-        while case.topics and not self._sentence.acted and len(stream.data) >= stream.wanted:
+        while case.topics.items and not self._sentence.acted and len(stream.data) >= stream.wanted:
             start = case.read[from_client]
             length = self._read_message(bytes(stream.data[start:]), whole=True)
             if length == 0:
                 stream.wanted = len(stream.data) + self._need
                 break
-            case.read[from_client] = start + length
+            case.judged(from_client, start + length)
         if stream.overflowed and from_client:
-            self._keep_only(*PEEKING)
+            self._keep_only(PEEKING)
 
     def _may_read(self) -> bool:
         """Say whether the box saw enough of the handshake to follow this connection."""
@@ -345,7 +349,7 @@ class Hearing:
         with every segment would cost the square of what a client sends in small ones.
         """
         case, needs = self._case, []
-        for app, rules in tuple(case.topics.items()):
+        for app, rules in case.topics.items:
             if app in PEEKING:
                 continue
             reading, later = self._court.policy.readings[app], case.spoken is app
@@ -358,13 +362,13 @@ class Hearing:
                 self._learn(app, data[: found.length])
                 if app is App.DNS and case.pending and not self._sentence.from_client:
                     self._sentence.meet_answer(data[2 : found.length])
-                self._keep_only(*PEEKING, *(() if found.last else (app,)))
+                self._keep_only(PEEKING if found.last else (*PEEKING, app))
                 self._take(found, rules)
                 return found.length
             if isinstance(found, Incomplete):
                 needs.append(found.need)
             elif whole:
-                del case.topics[app]
+                case.topics = case.topics.without(app)
         self._need = min(needs, default=1)
         return 0
 

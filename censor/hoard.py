@@ -60,7 +60,7 @@ def kept(case: Case) -> int:
     for stream in (flow.client_stream, flow.server_stream):
         if stream is not None:
             size += stream.size
-    for follower in (case.followers or {}).values():
+    for follower in case.followers:
         if isinstance(follower, QuicFollower | DtlsFollower):
             size += follower.size
     return size
@@ -68,6 +68,10 @@ def kept(case: Case) -> int:
 
 def _let_go(case: Case) -> None:
     case.flow.drop_streams()
-    case.topics = {app: rules for app, rules in case.topics.items() if app in PEEKING}
-    if case.followers is not None:
-        case.followers = {app: one for app, one in case.followers.items() if app in PEEKING}
+    case.topics = case.topics.only(PEEKING)
+    case.followers = tuple(
+        one
+        for app, follower in zip(case.followers[::2], case.followers[1::2], strict=True)
+        if app in PEEKING
+        for one in (app, follower)
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final
@@ -30,6 +31,21 @@ _HELD: Final[WeakValueDictionary[tuple[str, int, int, bool], frozenset[str]]] = 
 )
 
 
+#: What each `kept` under way keeps; the outermost has all.
+_KEPT: Final[list[list[frozenset[str]]]] = []
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Keep every set of names that is read meanwhile, so that who checks a policy reads its lists
+    for who compiles it."""
+    _KEPT.append([])
+    try:
+        yield
+    finally:
+        _KEPT.pop()
+
+
 def names(path: str, *, lower: bool) -> frozenset[str]:
     """Return the entries of a file as names, without a final dot; the same set while it is in use.
 
@@ -43,6 +59,8 @@ def names(path: str, *, lower: bool) -> frozenset[str]:
     held = _HELD.get(key)
     if held is None:
         held = _HELD[key] = frozenset(word.strip(".") for word in read(path, lower=lower))
+    if _KEPT:
+        _KEPT[0].append(held)
     return held
 
 

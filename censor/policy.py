@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
-from censor import clause, rules
+from censor import clause, listing, rules
 from censor import document as doc
 from censor.action import Allow
 from censor.complaint import Problem
@@ -47,10 +47,11 @@ def load(document: Mapping[str, Any]) -> Policy:
 
     Raises: InvalidPolicy, with every problem at once.
     """
-    found = problems(document)
-    if found:
-        raise InvalidPolicy(found)
-    return _policy(PolicyDocument.model_validate(document))
+    with listing.kept():
+        found = problems(document)
+        if found:
+            raise InvalidPolicy(found)
+        return _policy(PolicyDocument.model_validate(document))
 
 
 def scaled(document: Mapping[str, Any], clock_rate: float) -> dict[str, Any]:

@@ -14,12 +14,13 @@ from math import inf
 from typing import Any
 
 from censor.act import Residual
+from censor.flow import Flow
 from censor.rules import Ends
 
 Key = tuple[str, int, bytes, int, bytes, int]
 
 
-def key(kind: str, ends: Ends) -> Key:
+def key(kind: str, ends: Ends | Flow) -> Key:
     """Return the key under which a flow's ends are remembered; ports left out are -1."""
     if kind == "pair":
         return (kind, ends.protocol, ends.client, -1, ends.server, -1)

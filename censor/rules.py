@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from censor.act import Act, DnsAnswer, Intercept, SipEnd
+from censor.flow import Flow
 from censor.fragment import Ip
 from censor.lexicon import Names, Texts
 from censor.odds import Odds
@@ -155,7 +156,7 @@ class Prefixes:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """What a rule can see of a flow before any message: the same for all its packets.
+    """What a rule can see of a flow before any message, as `Flow` has it too.
 
     Addresses are raw bytes; `inside` says that the client, who began the flow, is on the
     censored side.
@@ -226,7 +227,7 @@ class When:
         """The protocol whose messages must be seen to decide, here or in the negated part."""
         return self.app or (self.negated.topic if self.negated else None)
 
-    def ends(self, ends: Ends) -> bool:
+    def ends(self, ends: Ends | Flow) -> bool:
         """Say whether the conditions on the flow itself hold, the negated part left aside."""
         return (
             (self.protocols is None or ends.protocol in self.protocols)
@@ -238,14 +239,14 @@ class When:
             and (self.client is None or self.client.find(ends.client))
         )
 
-    def reaches(self, ends: Ends) -> bool:
+    def reaches(self, ends: Ends | Flow) -> bool:
         """Say whether some message in such a flow could match."""
         if not self.ends(ends):
             return False
         no = self.negated
         return no is None or no.topic is not None or not no.matches(ends, None)
 
-    def matches(self, ends: Ends, message: Message | None) -> bool:
+    def matches(self, ends: Ends | Flow, message: Message | None) -> bool:
         """Say whether the flow and the message match; None stands for no message at all."""
         return (
             self.ends(ends)

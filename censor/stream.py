@@ -20,6 +20,10 @@ _stop = itemgetter(1)
 _SPACE: Final = 1 << 32
 _HALF: Final = 1 << 31
 
+#: What nearly every stream has beyond a gap; never changed, replaced when there is something.
+_NOTHING: Final = bytearray()
+_NOWHERE: Final[list[tuple[int, int]]] = []
+
 
 class Stream:
     """The first `limit` bytes of one direction, as far as they arrived without a gap.
@@ -63,12 +67,13 @@ class Stream:
         self.overlap = overlap
         self.reassemble = reassemble
         self.base = base
-        self.data = bytearray()
+        #: A first segment is kept as it came: most streams need no second one.
+        self.data: bytes | bytearray = b""
         self.overflowed = False
         self.wanted = 0
         self._end: int | None = None
-        self._ahead = bytearray()  # bytes beyond a gap, at their place in the stream
-        self._islands: list[tuple[int, int]] = []  # where they are: sorted, apart, not touching
+        self._ahead = _NOTHING  # bytes beyond a gap, at their place in the stream
+        self._islands = _NOWHERE  # where they are: sorted, apart, not touching
 
     @property
     def finished(self) -> bool:
@@ -118,15 +123,25 @@ class Stream:
             and not self._islands
             and not self.overflowed
         ):
-            data += payload
+            if data:
+                self._own().extend(payload)
+            else:
+                self.data = payload
             return payload
         return self._place(offset, payload)
 
     def _replace(self, payload: bytes) -> bytes | None:
         if not payload:
             return None
-        self.data = bytearray(payload[: self.limit])
-        return bytes(self.data)
+        self.data = payload[: self.limit]
+        return self.data
+
+    def _own(self) -> bytearray:
+        """Return `data` as what can be changed."""
+        data = self.data
+        if not isinstance(data, bytearray):
+            data = self.data = bytearray(data)
+        return data
 
     def _place(self, offset: int, payload: bytes) -> bytes | None:
         """Put a segment that is not simply the next one where it belongs."""
@@ -140,7 +155,7 @@ class Stream:
         if start < stop and not self.overflowed:
             piece = payload[start - offset : stop - offset]
             if start == here and not self._islands:
-                self.data += piece
+                self._own().extend(piece)
             else:
                 self._store(start, stop, piece)
                 self._advance()
@@ -154,12 +169,14 @@ class Stream:
         stop = start + len(piece)
         if self.data[start:stop] == piece:
             return False
-        self.data[start:stop] = piece
+        self._own()[start:stop] = piece
         self.wanted = 0
         return True
 
     def _store(self, start: int, stop: int, piece: bytes) -> None:
         """Remember bytes beyond a gap, and join the islands they touch."""
+        if not self._islands:
+            self._ahead, self._islands = self._ahead or bytearray(), self._islands or []
         ahead = self._ahead
         if len(ahead) < stop:
             ahead += bytes(stop - len(ahead))
@@ -185,11 +202,11 @@ class Stream:
         islands = self._islands
         if islands[0][0] <= len(self.data):
             _, stop = islands.pop(0)
-            self.data += self._ahead[len(self.data) : stop]
+            self._own().extend(self._ahead[len(self.data) : stop])
         if len(islands) > ISLANDS:
             self._give_up()
 
     def _give_up(self) -> None:
         self.overflowed = True
-        self._ahead = bytearray()
-        self._islands = []
+        self._ahead = _NOTHING
+        self._islands = _NOWHERE

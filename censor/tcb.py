@@ -82,7 +82,7 @@ class Tcb:
 
     __slots__ = ("_closed", "_flow", "_left", "_lost", "_next", "_read", "_tcp", "over", "reads")
 
-    def __init__(self, tcp: Tcp, flow: Flow, read: dict[bool, int]) -> None:
+    def __init__(self, tcp: Tcp, flow: Flow, read: list[int]) -> None:
         """`read`: how far each direction's stream was judged, to begin anew with the stream."""
         self._tcp = tcp
         self._flow = flow

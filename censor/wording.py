@@ -21,6 +21,14 @@ _TEXTS: Final = frozenset(
     if clause.Texts in get_args(field.annotation)
 )
 
+#: Names, and which of their lists `listing.names` reads: a check reads the set a rule will use.
+_NAMED: Final = frozenset(
+    field.alias
+    for field in clause.When.model_fields.values()
+    if clause.Names in get_args(field.annotation)
+)
+_WHOLE: Final = ("exact", "suffix")
+
 #: What the box can see the case of; of other names only the lower case is kept.
 _CASED: Final = ("http.host", "sip.uri", "sip.user_agent", "tls.issuer")
 
@@ -42,7 +50,7 @@ def wordings(when: object, path: Path) -> Iterable[Problem]:
         elif key in _ADDRESSES:
             yield from _prefixes(value, where)
         else:
-            yield from _lists(value, where, shapes=key not in _TEXTS)
+            yield from _lists(value, where, shapes=key not in _TEXTS, named=key in _NAMED)
             cased = key in _CASED or str(key).partition(".")[0] == "http"
             if value.get("case") is True and not cased:
                 yield Problem(
@@ -50,7 +58,10 @@ def wordings(when: object, path: Path) -> Iterable[Problem]:
                 )
 
 
-def _lists(value: Mapping[Any, Any], where: Path, *, shapes: bool) -> Iterable[Problem]:
+def _lists(
+    value: Mapping[Any, Any], where: Path, *, shapes: bool, named: bool = False
+) -> Iterable[Problem]:
+    """Find lists that cannot be read; `named`: whole ones are compiled as names."""
     for kind in _LISTS:
         listed = value.get(kind)
         at: Path = (*where, kind)
@@ -58,7 +69,10 @@ def _lists(value: Mapping[Any, Any], where: Path, *, shapes: bool) -> Iterable[P
         if isinstance(listed, Mapping) and isinstance(listed.get("file"), str):
             at = (*at, "file")
             try:
-                found = listing.read(listed["file"])
+                if named and kind in _WHOLE:
+                    listing.names(listed["file"], lower=value.get("case") is not True)
+                else:
+                    found = listing.read(listed["file"])
             except ListError as fault:
                 yield Problem(at, listed["file"], f"a list that can be read: {fault}")
                 continue

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from censor import listing
 from censor.listing import ListError, prefix, prefixes, read
+from censor.policy import load
 
 
 def test_entries_and_what_is_none(tmp_path: Path) -> None:
@@ -83,3 +84,29 @@ def test_rules_that_name_one_list_share_it_until_it_changes(tmp_path: Path) -> N
     assert listing.names(str(file), lower=True) == {"other.example"}
     with pytest.raises(listing.ListError, match="No such file"):
         listing.names(str(tmp_path / "none"), lower=True)
+
+
+def test_a_list_that_two_rules_share_is_read_once_for_check_and_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "list"
+    file.write_text("One.example\n")
+    seen: list[str] = []
+
+    def counted(path: str, *, lower: bool = False) -> list[str]:
+        seen.append(path)
+        return read(path, lower=lower)
+
+    monkeypatch.setattr(listing, "read", counted)
+    rules = [
+        {"id": key, "when": {key: {"suffix": {"file": str(file)}}}, "then": {"drop": "flow"}}
+        for key in ("tls.sni", "dns.name")
+    ]
+    policy = load({"position": "in-path", "rules": rules})
+    assert seen == [str(file)]
+    sets = [rule.when.name.suffix for rule in policy.rules if rule.when.name is not None]
+    assert sets[0] is sets[1]
+    assert sets[0] == {"one.example"}
+    del policy, sets
+    assert listing.names(str(file), lower=True) == {"one.example"}
+    assert len(seen) == 2  # nobody held it any more

@@ -44,7 +44,7 @@ class Box:
         made = packet(flags, seq, payload, **more)
         flow = self.table.observe(made, now=0.0)
         if flow is not self.flow or self.tcb is None:
-            self.flow, self.tcb = flow, Tcb(self.tcp, flow, {True: 0, False: 0})
+            self.flow, self.tcb = flow, Tcb(self.tcp, flow, [0, 0])
         self.tcb.follow(made, flow.from_client(made))
         return self.tcb.reads
 
