@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
 
-from scenarios import baseline, box, chat, inherit, library, schema, shape, verdict
+from scenarios import baseline, box, chat, family, inherit, library, schema, shape, verdict
 from scenarios.error import Problem, ScenarioError, either, nearest, show
 from scenarios.ground import Ground, lay
 from scenarios.model import Scenario, Target, Truth
@@ -122,6 +122,8 @@ def _target(
         fields = _overlay(target, ground)
     if isinstance(target, schema.ChatTarget):
         fields = chat.fields(target, ground)
+    if (families := family.families(target, ground)) != (4,):  # as tools expect where none is said
+        fields["families"] = [*families]
     seen = {host: word for host, word in words.items() if host != "control"}
     return Target(name, target.kind, fields, seen)
 
@@ -141,7 +143,8 @@ def _overlay(target: schema.SkypeTarget, ground: Ground) -> dict[str, Any]:
     found: dict[str, Any] = {"hosts": []}
     for key, part, id in baseline.parts(target):
         service = baseline.skype(ground, id, part)
-        addresses = [a for a in (service.addresses if service else ()) if ":" not in a]
+        held = service.addresses if service else ()
+        addresses = [a for a in held if ":" not in a] or [*held]
         found[key] = [*found["hosts"], *addresses] if key == "hosts" else next(iter(addresses), "")
     return found
 
