@@ -260,11 +260,15 @@ def _no_answer(case: _Case) -> Problems:
     return problems + _part(case, "call", "timeout", 180)
 
 
-def _dead_name(case: _Case) -> Problems:
-    dns = case.measurement["dns"]
-    if dns is None or dns["rcode"] != "NXDOMAIN":
-        return [f"dns: {dns['rcode'] if dns else 'not asked'}, expected NXDOMAIN"]
-    return []
+def _named(rcode: str) -> Callable[[_Case], Problems]:
+    """Make the check that the name leads to this answer of DNS."""
+
+    def check(case: _Case) -> Problems:
+        dns = case.measurement["dns"]
+        found = dns["rcode"] if dns else "not asked"
+        return [] if found == rcode else [f"dns: {found}, expected {rcode}"]
+
+    return check
 
 
 def _nobody(outcome: str) -> Callable[[_Case], Problems]:
@@ -359,7 +363,8 @@ def _certificate(error: str) -> Callable[[_Case], Problems]:
 
 _WORDS: Final[Mapping[str, Callable[[_Case], Problems]]] = {
     "answers": _answers,
-    "dead-name": _dead_name,
+    "dead-name": _named("NXDOMAIN"),
+    "bogus-name": _named("SERVFAIL"),
     "refused": _nobody("refused"),
     "silent": _nobody("timeout"),
     "reset": _reset,

@@ -3,6 +3,8 @@
 The proof holds this against the truth: a scenario that declares a forged address while its policy
 answers NXDOMAIN is wrong although both are acts. An act names what it *can* be seen as; which of
 it a client sees is the live run's business.
+A forged DNS answer shows as itself, or as SERVFAIL where a recursor that validates was told it.
+
 Limits:  an act without a trigger (a rule by address, a memory) can manifest at several layers.
 Source:  docs/design.md (events), scenarios/taxonomy.yaml (nodes).
 """
@@ -133,7 +135,7 @@ def _datagram(payload: bytes) -> set[str]:
     except (dns.exception.DNSException, ValueError):
         return set()
     if answer.rcode() in _RCODES:
-        return {_RCODES[answer.rcode()]}
+        return {_RCODES[answer.rcode()], "dns.servfail"}
     addresses = [
         ipaddress.ip_address(item.address)
         for rrset in answer.answer
@@ -141,10 +143,10 @@ def _datagram(payload: bytes) -> set[str]:
         if hasattr(item, "address")
     ]
     if not addresses:
-        return {"dns.injection.nodata"}
+        return {"dns.injection.nodata", "dns.servfail"}
     if all(not a.is_global or a.is_reserved for a in addresses):
-        return {"dns.injection.bogon", "dns.injection.blockpage"}
-    return {"dns.injection.other", "dns.injection.blockpage"}
+        return {"dns.injection.bogon", "dns.injection.blockpage", "dns.servfail"}
+    return {"dns.injection.other", "dns.injection.blockpage", "dns.servfail"}
 
 
 def _lost(event: Event) -> set[str]:

@@ -2,7 +2,7 @@
 
 The words are those of a scenario's `baseline`: answers, dead-name, refused, reset, silent,
 expired, self-signed, wrong-name, no-answer, hangs-up, one-way, lossy, congested, stalls, truncates,
-delisted, filtered, `status: N`, `redirect: HOST`.
+delisted, filtered, bogus-name, `status: N`, `redirect: HOST`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SKYPE: Mapping[SkypePart, Mapping[str, frozenset[int]]] = {
 _BROKEN = frozenset(
     {
         *("dead-name", "refused", "reset", "silent", "expired", "self-signed", "wrong-name"),
-        *("no-answer", "one-way", "stalls", "truncates", "congested"),
+        *("no-answer", "one-way", "stalls", "truncates", "congested", "bogus-name"),
     }
 )
 #: What a call meets, by how the callee behaves.
@@ -86,6 +86,8 @@ def answer(target: AnyTarget, host: str, ground: Ground) -> str:
     serving = serves(name, ground)
     if not serving:
         return "dead-name"
+    if _bogus(name, host, serving, ground):
+        return "bogus-name"
     match target:
         case schema.WebTarget():
             webs = [s for s in serving if isinstance(s, Web)]
@@ -113,6 +115,17 @@ def serves(name: str, ground: Ground) -> list[Service]:
 def clients(host: str, ground: Ground) -> tuple[str, ...]:
     """Return the addresses from which a node speaks."""
     return ground.plan.seen(host)
+
+
+def _bogus(name: str, host: str, serving: list[Service], ground: Ground) -> bool:
+    """Whether a node's recursor refuses to believe the signatures of a name."""
+    if not any(
+        isinstance(s, Web) and s.signature == "expired" and name in s.names for s in serving
+    ):
+        return False
+    resolver = ground.plan.node(host).resolver
+    asked = [n for n in ground.plan.nodes if resolver in ground.plan.addresses(n.name)]
+    return any(node.validates for node in asked)
 
 
 def _web(web: Web, secure: bool, name: str, client: Iterable[str]) -> str:

@@ -241,13 +241,17 @@ def _service(
         inside = ("services", name, "store", "absent")
         words = list(entry.store.absent)
         store = Store(entry.store.app, tuple(expand(ground, words, inside, problems, places)))
+    if entry.signature == "expired" and not any(node.validates for node in ground.plan.nodes):
+        at = ("services", name, "signature")
+        expected = "valid, or a topology with `dnssec`: here nothing is signed"
+        problems.append(places.problem(at, expected, found=show(entry.signature)))
     lists = None
     if entry.lists:
         lists = Lists(tuple(entry.lists.kept_back), tuple(entry.lists.watched))
     title = entry.title or names[0]
     return Web(
         name, host, names, addresses, entry.manner, entry.status, entry.location,
-        entry.certificate, title, tuple(geo), store, lists,
+        entry.certificate, title, tuple(geo), store, lists, entry.signature,
     )  # fmt: skip
 
 

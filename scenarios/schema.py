@@ -123,6 +123,7 @@ class Web(Served):
     geo: list[GeoRule] = Field(default_factory=list)
     store: Store | None = None
     lists: Lists | None = None
+    signature: Literal["valid", "expired"] = "valid"
 
 
 class Sip(Served):

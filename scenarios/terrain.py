@@ -71,6 +71,7 @@ class National(Closed):
     borders: Literal["one", "each"] = "one"
     exchange: bool = False
     cache: bool = False
+    dnssec: list[str] = Field(default_factory=list)
 
 
 Topology = Annotated[Line | Hops | Fork | Detour | Series | National, Field(discriminator="use")]

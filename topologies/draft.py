@@ -43,10 +43,13 @@ class Draft:
         resolver: str | None = None,
         nat: Nat | None = None,
         keeps: bool = False,
+        validates: bool = False,
     ) -> str:
         """Add a node; its service addresses come without a prefix length. Return its name."""
         full = tuple(full_length(address) for address in addresses)
-        self._nodes.append(Node(name, role, full, city, carrier, asn, resolver, nat, keeps))
+        self._nodes.append(
+            Node(name, role, full, city, carrier, asn, resolver, nat, keeps, validates)
+        )
         return name
 
     def link(

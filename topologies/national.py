@@ -24,7 +24,17 @@ from topologies.errors import PlanError, Problem
 from topologies.place import Place, Vantage
 from topologies.plan import Box, Plan
 
-OPTIONS = ("country", "cities", "carriers", "delay", "resolver", "borders", "exchange", "cache")
+OPTIONS = (
+    "country",
+    "cities",
+    "carriers",
+    "delay",
+    "resolver",
+    "borders",
+    "exchange",
+    "cache",
+    "dnssec",
+)
 FIXED = ("border", "intl", "ix", *side.OUTSIDE)
 DEFAULT_COUNTRY = "CN"
 #: Seconds one way across the border, where the scenario says nothing.
@@ -50,7 +60,9 @@ def plan(
             (seconds one way, 0.020), `resolver` (`abroad`: a vantage asks the recursor abroad,
             `carrier`: its carrier's own), `borders` (`one` box, the default, or `each` carrier its
             own), `exchange` (true: carriers meet at one router instead of peering in pairs),
-            `cache` (true: carriers' recursors keep answers for as long as these say).
+            `cache` (true: carriers' recursors keep answers for as long as these say),
+            `dnssec` (carriers whose recursors validate; where there are any the zone is signed, and
+            the recursor abroad validates, too).
         vantages: each with city and carrier, and perhaps access; or abroad.
         places: server hosts, on a carrier's backbone or abroad.
     Raises: PlanError with every problem.
@@ -81,6 +93,7 @@ def problems_of(
         *check.choice(("topology", "borders"), options.get("borders", "one"), BORDERS),
         *check.flag(options, "exchange"),
         *check.flag(options, "cache"),
+        *check.words(options, "dnssec", _listed(options, "carriers", country.carriers)),
         *check.names(vantages, places, _taken_names(country)),
         *check.addresses(places, _taken_addresses(country)),
         *_standing(options, country, vantages, places),
@@ -161,7 +174,8 @@ class _Drawing:
         self._carriers()
         boxes = self._borders()
         self._inland()
-        side.outside(self.draft, "intl", self.vantages, self.places)
+        signed = bool(self.options.get("dnssec"))
+        side.outside(self.draft, "intl", self.vantages, self.places, validates=signed)
         return self.draft.plan(root="intl", boxes=boxes)
 
     def _used(self) -> list[Carrier]:
@@ -180,9 +194,11 @@ class _Drawing:
         for carrier in used:
             about: Standing = {"carrier": carrier.name, "asn": carrier.asn}
             backbone = self.draft.node(f"bb-{carrier.code}", "router", **about)
-            keeps = bool(self.options.get("cache"))
             recursor = self.draft.node(
-                f"dns-{carrier.code}", "resolver", carrier.resolver, **about, keeps=keeps
+                *(f"dns-{carrier.code}", "resolver", carrier.resolver),
+                **about,
+                keeps=bool(self.options.get("cache")),
+                validates=carrier.name in (self.options.get("dnssec") or ()),
             )
             self.draft.link(backbone, recursor, carrier.backbone)
         if self.options.get("exchange"):

@@ -26,7 +26,8 @@ class Node:
     `addresses` are service addresses beside those of the links (/32 and /128, on `lo`).
     `resolver` is the address its resolv.conf names. `city`, `carrier` and `asn` say where it
     stands; None where the topology has no such thing. `nat` makes a router a gateway: its second
-    interface looks at a client with a private address. A recursor that `keeps` answers has a cache.
+    interface looks at a client with a private address. A recursor that `keeps` answers has a cache;
+    one that `validates` believes what is signed alone.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Node:
     resolver: str | None = None
     nat: Nat | None = None
     keeps: bool = False
+    validates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

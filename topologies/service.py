@@ -71,6 +71,7 @@ class Web:
     geo: tuple[Geo, ...] = ()
     store: Store | None = None
     lists: Lists | None = None
+    signature: Literal["valid", "expired"] = "valid"
 
 
 @dataclass(frozen=True, slots=True)

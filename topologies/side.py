@@ -48,9 +48,17 @@ def inside(
 
 
 def outside(
-    draft: Draft, at: str, vantages: Mapping[str, Vantage], places: Mapping[str, Place]
+    draft: Draft,
+    at: str,
+    vantages: Mapping[str, Vantage],
+    places: Mapping[str, Place],
+    *,
+    validates: bool = False,
 ) -> None:
-    """Hang the rest of the world on `at`: vantages abroad, servers, resolver, auth, control."""
+    """Hang the rest of the world on `at`: vantages abroad, servers, resolver, auth, control.
+
+    The recursor there `validates` where the zone is signed.
+    """
     for name, vantage in vantages.items():
         if vantage.abroad:
             gateway.hang(draft, at, name, vantage, CABLE, RESOLVER[0], {"asn": CABLE.asn})
@@ -58,7 +66,7 @@ def outside(
         if place.carrier is None and not place.inside:
             draft.node(name, "server", place.addresses, asn=TRANSIT.asn, resolver=RESOLVER[0])
             draft.link(at, name, TRANSIT)
-    draft.node("resolver", "resolver", RESOLVER, asn=RESOLVER_ASN)
+    draft.node("resolver", "resolver", RESOLVER, asn=RESOLVER_ASN, validates=validates)
     draft.link(at, "resolver", TRANSIT)
     draft.node("auth", "server", AUTHORITATIVE, asn=AUTHORITATIVE_ASN)
     draft.link(at, "auth", TRANSIT)

@@ -130,6 +130,8 @@ def _stranger(local: Part, control: Part, proof: Part, said: str) -> Verdict | N
         return None
     page = _page(local) or _page(elsewhere or local)
     twice = contradictory(proof.get("answers", ()), _addresses(control))
+    if control["dns"]["rcode"] == "SERVFAIL" and not twice:
+        return unknown(f"{said}: its resolver fails, and nothing vouches for the address")
     if page is not None and (twice or elsewhere):
         return blocked(*_posing(page, said))
     if twice:

@@ -116,6 +116,13 @@ def test_chat(word: str, parts: Any, said: str) -> None:
     assert (said in problems[0]) if said else (problems == [])
 
 
+@pytest.mark.parametrize(("rcode", "said"), [("SERVFAIL", ""), ("NOERROR", "expected SERVFAIL")])
+def test_a_name_nobody_vouches_for(rcode: str, said: str) -> None:
+    problems = check("bogus-name", "dns", dns={**DNS, "rcode": rcode})
+    assert said in "".join(problems)
+    assert bool(said) == bool(problems)
+
+
 GONE = {"dns": {**DNS, "rcode": "NXDOMAIN", "addresses": []}, "tcp": [], "tls": [], "http": []}
 SHUT = {"tcp": [{**TCP, "outcome": "refused"}], "tls": [], "http": []}
 MUTE = {"tcp": [{**TCP, "outcome": "timeout"}], "tls": [], "http": []}

@@ -108,6 +108,15 @@ KINDS = frozenset({
 })  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "forged", [answer("8.7.198.45"), answer("10.0.0.1"), answer(rcode=3), answer()]
+)
+def test_what_a_recursor_cannot_verify_shows_as_its_failure(forged: Any) -> None:
+    label = Label("blocked", frozenset({"dns.servfail"}), "network")
+    assert consistent(label, [injected(forged)])
+    assert not consistent(label, [injected(BASE / TCP(flags="R"))])
+
+
 @pytest.mark.parametrize("name", sorted(CASES.keys() - VAGUE))
 def test_and_nothing_of_another_kind(name: str) -> None:
     event, node = CASES[name]

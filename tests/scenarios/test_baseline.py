@@ -144,6 +144,8 @@ GEO = Label("blocked", frozenset({"http.error.geo"}), "server_side")
         ("dead-name", "dead-name", Label("down")),
         ("silent", "silent", Label("down")),
         ("expired", "answers", Label("down")),
+        ("bogus-name", "bogus-name", Label("down")),
+        ("answers", "bogus-name", Label("ok")),
         ("stalls", "answers", Label("down")),
         ("delisted", "delisted", Label("down")),
         ("filtered", "filtered", Label("blocked", frozenset({"app"}), "client_side")),
@@ -229,3 +231,26 @@ def test_a_number_is_answered_however_it_is_dialled(load: Load, dialled: str) ->
     call = next(target for target in scenario.targets if target.name == "call")
     assert set(call.baseline.values()) == {"status: 486"}
     assert call.fields["callee"] == dialled
+
+
+LAPSED = ("names: [www.two.net]", "names: [www.two.net], signature: expired")
+SIGNED = ("delay: 20 ms}", "delay: 20 ms, resolver: carrier, dnssec: [telecom]}")
+
+
+def test_signatures_that_ran_out_matter_to_who_asks_a_recursor_that_validates(load: Load) -> None:
+    baseline = "baseline: {unicom: answers, else: bogus-name}"
+    told = "{target: two, from: [telecom, abroad], verdict: down}"
+    scenario = load(
+        LAPSED,
+        SIGNED,
+        ('"https://www.two.net/"', f'"https://www.two.net/", {baseline}'),
+        ("{target: [two, call, inland], ", "{target: [call, inland], "),
+        ("truth:\n", f"truth:\n  - {told}\n  - {{target: two, from: unicom, verdict: ok}}\n"),
+    )
+    (two,) = (target for target in scenario.targets if target.name == "two")
+    assert (two.baseline["bj-cu"], two.baseline["sh-ct"]) == ("answers", "bogus-name")
+
+
+def test_nothing_is_signed_where_nobody_validates(broken: Broken) -> None:
+    problems = broken(LAPSED)
+    assert any("valid, or a topology with `dnssec`" in problem for problem in problems), problems

@@ -70,6 +70,13 @@ def test_vantages_ask_the_resolver_abroad_or_their_own() -> None:
     assert own.node("us").resolver == own.node("control").resolver == "8.8.8.8"
 
 
+def test_some_recursors_validate_and_then_the_one_abroad_does() -> None:
+    plan = national(dnssec=["telecom"])
+    validating = {node.name for node in plan.nodes if node.validates}
+    assert validating == {"dns-ct", "resolver"}
+    assert not any(node.validates for node in national().nodes)
+
+
 def test_carriers_listed_are_built_though_nobody_uses_them() -> None:
     names = {node.name for node in national(carriers=["unicom", "telecom", "cernet"]).nodes}
     assert {"bb-ce", "dns-ce"} <= names

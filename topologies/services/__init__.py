@@ -7,7 +7,7 @@ from pathlib import Path
 
 from topologies.plan import Plan
 from topologies.service import Echo, Service, Sip, Skype, Turn, Web
-from topologies.services import firewall, kamailio, nginx, nsd, sipp, skype, turn, unbound
+from topologies.services import dnssec, firewall, kamailio, nginx, nsd, sipp, skype, turn, unbound
 from topologies.services.certificate import Authority
 from topologies.services.program import Program
 from topologies.services.standing import START_LIMIT, Dead, Spawn, Standing
@@ -61,11 +61,15 @@ def programs(
 ) -> tuple[Program, ...]:
     """List the programs that a network's services need; nothing is started or written."""
     upstream = plan.primary(AUTHORITATIVE)
-    found = [nsd.program(AUTHORITATIVE, _held(plan, AUTHORITATIVE), dns, workdir)]
+    signer = _signer(plan, services)
+    found = [nsd.program(AUTHORITATIVE, _held(plan, AUTHORITATIVE), dns, workdir, signer)]
     for node in plan.nodes:
         if node.role == "resolver":
             own = _held(plan, node.name)
-            found.append(unbound.program(node.name, own, upstream, workdir, keeps=node.keeps))
+            anchor = signer.anchor() if signer and node.validates else None
+            found.append(
+                unbound.program(node.name, own, upstream, workdir, keeps=node.keeps, anchor=anchor)
+            )
     for name in dict.fromkeys(service.node for service in services):
         here = [service for service in services if service.node == name]
         webs = [service for service in here if isinstance(service, Web)]
@@ -83,6 +87,14 @@ def programs(
         closed = [*_silent(here)]
         found += [firewall.program(name, closed, workdir)] if closed else []
     return tuple(found)
+
+
+def _signer(plan: Plan, services: Sequence[Service]) -> dnssec.Signer | None:
+    """Sign the zone where somebody validates it."""
+    if not any(node.validates for node in plan.nodes):
+        return None
+    stale = [s for s in services if isinstance(s, Web) and s.signature == "expired"]
+    return dnssec.Signer(frozenset(name for service in stale for name in service.names))
 
 
 def _silent(services: Sequence[Service]) -> Iterator[firewall.Closed]:

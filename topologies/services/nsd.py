@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
+from topologies.services.dnssec import Signer
 from topologies.services.program import Program, Ready, binary
 
 #: Nothing is kept by caches: what a client sees is what was answered now.
@@ -16,16 +17,24 @@ TTL = 0
 
 
 def program(
-    node: str, addresses: Sequence[str], names: Mapping[str, Sequence[str]], workdir: Path
+    node: str,
+    addresses: Sequence[str],
+    names: Mapping[str, Sequence[str]],
+    workdir: Path,
+    signer: Signer | None = None,
 ) -> Program:
     """Serve `names` (name -> addresses; none: the name exists without any) at `addresses`."""
+    root = zone(names, addresses)
     home = workdir / f"{node}-nsd"
     config = home / "nsd.conf"
     return Program(
         id=f"{node}-nsd",
         node=node,
         argv=(binary("nsd", "nsd"), "-d", "-c", str(config)),
-        files={config: configuration(addresses, home), home / "root.zone": zone(names, addresses)},
+        files={
+            config: configuration(addresses, home),
+            home / "root.zone": signer.sign(root) if signer else root,
+        },
         ready=tuple(Ready("dns", address, 53) for address in addresses),
     )
 

@@ -1,7 +1,8 @@
 """Run a recursor: Unbound, which asks the authoritative server every time and keeps nothing.
 
 One that keeps answers does so for as long as they say. The testbed's own server says no time at
-all, so that what is kept was forged on the way to it.
+all, so that what is kept was forged on the way to it. One that is given a key to trust validates
+(RFC 4035): what it cannot verify it answers SERVFAIL.
 Source: unbound.conf(5), unbound-control(8), Unbound 1.17.
 """
 
@@ -22,9 +23,18 @@ PATIENCE = 5.0
 
 
 def program(
-    node: str, addresses: Sequence[str], upstream: str, workdir: Path, *, keeps: bool = False
+    node: str,
+    addresses: Sequence[str],
+    upstream: str,
+    workdir: Path,
+    *,
+    keeps: bool = False,
+    anchor: str | None = None,
 ) -> Program:
-    """Resolve at `addresses` by asking `upstream`, the server of the root zone."""
+    """Resolve at `addresses` by asking `upstream`, the server of the root zone.
+
+    `anchor` is the root's DNSKEY, where the recursor is to validate.
+    """
     home = workdir / f"{node}-unbound"
     config = home / "unbound.conf"
     path, copied = unconfined(binary("unbound", "unbound"), workdir)
@@ -32,7 +42,10 @@ def program(
         id=f"{node}-unbound",
         node=node,
         argv=(path, "-d", "-c", str(config)),
-        files={config: configuration(addresses, upstream, home, keeps=keeps), **copied},
+        files={
+            config: configuration(addresses, upstream, home, keeps=keeps, anchor=anchor),
+            **copied,
+        },
         ready=tuple(Ready("dns", address, 53) for address in addresses),
     )
 
@@ -60,14 +73,25 @@ def _control(home: Path) -> Path:
 
 
 def configuration(
-    addresses: Sequence[str], upstream: str, home: Path, *, keeps: bool = False
+    addresses: Sequence[str],
+    upstream: str,
+    home: Path,
+    *,
+    keeps: bool = False,
+    anchor: str | None = None,
 ) -> str:
     """Write unbound.conf.
 
-    No DNSSEC (`iterator` alone: the sandbox's root is not signed), no cache, no minimisation (a
-    censor must see the whole name, as it does from a client), and no memory of slow or dead
-    upstreams: one censored query must not change the next answer.
+    No DNSSEC without an `anchor` (`iterator` alone), no cache, no minimisation (a censor must see
+    the whole name, as it does from a client), and no memory of slow or dead upstreams, nor of what
+    could not be verified: one censored query must not change the next answer.
     """
+    modules = "validator iterator" if anchor else "iterator"
+    trusted = f'''  trust-anchor: "{anchor}"
+  trust-anchor-signaling: no
+  val-bogus-ttl: 0
+'''
+    trusted = trusted if anchor else ""
     kept = "" if keeps else "  cache-max-ttl: 0\n  cache-max-negative-ttl: 0\n"
     control = (
         f"""  control-enable: yes
@@ -90,8 +114,8 @@ def configuration(
   use-syslog: no
   logfile: ""
   verbosity: 1
-  module-config: "iterator"
-  num-threads: 1
+  module-config: "{modules}"
+{trusted}  num-threads: 1
   outgoing-range: 512
   msg-cache-size: 256k
   rrset-cache-size: 256k

@@ -62,6 +62,17 @@ WEB: dict[str, tuple[Any, Any, Any, str, list[str], str | None]] = {
         FORGED, {"dns": "NXDOMAIN"}, {"elsewhere": DEAD_END},
         "blocked", ["dns.injection.other"], NET,
     ),
+    "name-fails-at-the-control": (
+        {"dns": ["2.2.2.2"], "tcp": {"2.2.2.2": "ok"}, "http": 200}, {"dns": "SERVFAIL"},
+        {"elsewhere": {"tcp": {"2.2.2.2": "ok"}, "http": 200}}, "unknown", [], None,
+    ),
+    "name-fails-at-the-control-certificate-good": (
+        {"dns": ["2.2.2.2"], "tcp": {"2.2.2.2": "ok"}, "tls": "ok", "http": 200},
+        {"dns": "SERVFAIL"}, {}, "ok", [], None,
+    ),
+    "cannot-be-verified-here": (
+        {"dns": "SERVFAIL"}, GOOD, {}, "blocked", ["dns.servfail"], NET,
+    ),
     "forged-to-a-page": (
         {"dns": ["8.8.4.4"], "tcp": {"8.8.4.4": "ok"}, "http": {"title": "Else", "status": 404}},
         GOOD, {"elsewhere": {"tcp": {"8.8.4.4": "ok"}, "http": {"title": "Else", "status": 404}}},

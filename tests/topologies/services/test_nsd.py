@@ -11,6 +11,7 @@ import dns.zone
 import pytest
 
 from topologies.services import nsd
+from topologies.services.dnssec import Signer
 
 SERVERS = ("198.41.0.4", "2001:503:ba3e::2:30")
 NAMES = {
@@ -62,3 +63,11 @@ def test_the_program_listens_and_is_asked_at_every_address() -> None:
     for address in SERVERS:
         assert f"  ip-address: {address}\n" in text
     assert 'username: ""' in text
+
+
+def test_a_zone_is_signed_where_somebody_validates() -> None:
+    signed = nsd.program("auth", SERVERS, NAMES, Path("/w"), Signer())
+    plain = nsd.program("auth", SERVERS, NAMES, Path("/w"))
+    zone = Path("/w/auth-nsd/root.zone")
+    assert " RRSIG A 15 " in str(signed.files[zone])
+    assert "RRSIG" not in str(plain.files[zone])

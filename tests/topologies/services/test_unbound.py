@@ -11,12 +11,16 @@ import pytest
 
 from topologies.errors import MachineError
 from topologies.services import unbound
+from topologies.services.dnssec import Signer
 
 
+@pytest.mark.parametrize("anchor", [None, Signer().anchor()], ids=["believes", "validates"])
 @pytest.mark.parametrize("keeps", [False, True])
-def test_unbounds_own_checker_accepts_the_settings(tmp_path: Path, keeps: bool) -> None:
+def test_unbounds_own_checker_accepts_the_settings(
+    tmp_path: Path, keeps: bool, anchor: str | None
+) -> None:
     addresses = ("8.8.8.8", "2001:4860:4860::8888")
-    text = unbound.configuration(addresses, "198.41.0.4", tmp_path, keeps=keeps)
+    text = unbound.configuration(addresses, "198.41.0.4", tmp_path, keeps=keeps, anchor=anchor)
     config = tmp_path / "unbound.conf"
     config.write_text(text)
     path = "/usr/sbin/unbound-checkconf"
@@ -43,6 +47,14 @@ def test_unbounds_own_checker_accepts_the_settings(tmp_path: Path, keeps: bool) 
 def test_what_a_censored_query_must_meet(line: str) -> None:
     text = unbound.configuration(("8.8.8.8",), "198.41.0.4", Path("/w"))
     assert line in text.splitlines()
+
+
+def test_one_that_validates_trusts_the_key_it_is_given() -> None:
+    anchor = ". 0 IN DNSKEY 257 3 15 AAAA"
+    lines = unbound.configuration(("8.8.8.8",), "1.2.3.4", Path("/w"), anchor=anchor).splitlines()
+    assert '  module-config: "validator iterator"' in lines
+    assert f'  trust-anchor: "{anchor}"' in lines
+    assert "  val-bogus-ttl: 0" in lines
 
 
 def test_one_that_keeps_answers_has_a_cache_and_can_be_told_to_forget() -> None:
