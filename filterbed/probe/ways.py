@@ -67,7 +67,8 @@ def to_callee(dialog: Dialog, audio: Audio, echoed: int) -> Direction:
             return replace(quality.complete(replace(known, sent=None), told.lost), sent=sent)
         return quality.complete(known, told.lost)
     if block := audio.block:
-        got = min(max(0, block.highest - audio.first + 1 - block.lost), audio.sent)
+        span = (block.highest - audio.first) % (1 << 16) + 1  # who began late counted no cycle
+        got = min(max(0, span - block.lost), audio.sent)
         jitter = block.jitter / rtp.CLOCK
         known = Direction(sent=sent, received=got, jitter=jitter, counted_by="rtcp")
         return quality.complete(known, block.lost)

@@ -68,6 +68,18 @@ def test_what_was_on_its_way_when_the_callee_hung_up_is_not_lost(
     assert (there["sent"], there["received"], there["lost"], there["tail"]) == (50, 24, 1, None)
 
 
+def test_by_rtcp_where_the_first_heard_came_after_the_numbers_began_anew(
+    audio: Audio, dialog: Dialog
+) -> None:
+    """Who never heard a number from before counts no cycle (RFC 3550, appendix A.1)."""
+    hear(audio, [*range(60)])
+    audio.first = 0xFFFA
+    leave(audio, "x", 11.0, highest=43)
+    assert ways.to_callee(dialog, audio, 0).received == 50
+    leave(audio, "x", 11.0, highest=0x10000 + 43)
+    assert ways.to_callee(dialog, audio, 0).received == 50
+
+
 def test_by_rtcp_where_the_account_is_missing(audio: Audio, dialog: Dialog) -> None:
     hear(audio, [*range(58)])
     leave(audio, "the other side hung up", at=11.3, lost=3, highest=147)
