@@ -56,6 +56,7 @@ _CONDUCTS: Mapping[Conduct, str] = {
     "hangs-up": "hangs-up",
     "mute": "one-way",
     "one-way": "one-way",
+    "calls-back": "answers",
 }
 
 

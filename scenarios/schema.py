@@ -211,9 +211,13 @@ class SipTarget(Asked):
 
 
 class CallTarget(SipTarget):
-    """Register, call somebody, and count the media that comes back."""
+    """Register, call somebody, and count the media that comes back.
+
+    `direction: in` asks the callee, a number that calls back, to ring, and answers.
+    """
 
     kind: Literal["call"]  # type: ignore[assignment]
+    direction: Literal["out", "in"] | None = None
     callee: str = "echo"
     seconds: Annotated[int, Field(ge=1, le=60)] = 2
     media: Literal["pcmu", "pcma"] = "pcmu"

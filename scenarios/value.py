@@ -136,10 +136,12 @@ def _callees(value: Any) -> Any:
 
 
 def _called(value: dict[str, Conduct]) -> dict[str, Conduct]:
-    """Expect names that a SIP address can hold, and a log be called by."""
-    for name in value:
+    """Expect names that a SIP address can hold and a log be called by, of users who are called."""
+    for name, conduct in value.items():
         if not _USER.fullmatch(name):
             raise wrong(f"names of letters, digits and . _ + -, not {name!r:.40}")
+        if conduct == "calls-back":
+            raise wrong(f"another conduct of {name}: only `numbers` call back")
     return value
 
 

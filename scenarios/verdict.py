@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scenarios import baseline, chat, family, schema, taxonomy
+from scenarios import baseline, chat, family, schema, taxonomy, telephone
 from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.ground import Ground
 from scenarios.model import Label, Truth
@@ -130,6 +130,7 @@ def _account(
     if isinstance(target, schema.CallTarget):
         yield from _helpers(target, at, ground, places)
         yield from family.reached(target, sips[0], at, ground, places)
+        yield from telephone.direction(target, sips[0], at, places)
     if isinstance(target, schema.CallTarget) and sips[0].called(target.callee) is None:
         known = (*sips[0].callees, *sips[0].numbers)
         expected = f"a callee of {sips[0].id}: {either(known)}"

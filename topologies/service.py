@@ -18,8 +18,11 @@ WebManner = Literal["answers", "refused", "reset", "silent", "slow", "stalls", "
 Certificate = Literal["valid", "expired", "self-signed", "wrong-name"]
 
 #: How somebody who is called behaves. `wrong-codec` refuses the audio offered (488), `one-way`
-#: stands behind a router that translates addresses and names its private one, `mute` is silent.
-Conduct = Literal["answers", "busy", "wrong-codec", "no-answer", "hangs-up", "mute", "one-way"]
+#: stands behind a router that translates addresses and names its private one, `mute` is silent,
+#: `calls-back` is asked by REFER and rings whom that names.
+Conduct = Literal[
+    "answers", "busy", "wrong-codec", "no-answer", "hangs-up", "mute", "one-way", "calls-back"
+]
 
 
 SkypePart = Literal["supernode", "login", "gateway", "peer"]

@@ -1,4 +1,4 @@
-"""Be the media of callees: speak and listen in the calls that sipp answers, and tell what came.
+"""Be the media of callees: speak and listen in the calls of their sipp, and tell what came.
 
 sipp does the signalling on loopback; this program stands between it and the network. It passes
 every message on, and changes three things in what sipp says: the port of the audio (each call
@@ -19,7 +19,6 @@ import argparse
 import contextlib
 import itertools
 import json
-import re
 import select
 import socket
 import sys
@@ -44,8 +43,6 @@ MEMORY: Final = 8.0
 PATIENCE: Final = 60.0
 #: After so many ICMP errors in a row nobody listens any more.
 REFUSALS: Final = 5
-_PORT: Final = re.compile(rb"(?m)^(m=audio )[0-9]{1,5} ")
-_LENGTH: Final = re.compile(rb"(?im)^(content-length[ \t]*:[ \t]*)[0-9]+")
 
 
 @dataclass(slots=True)
@@ -159,10 +156,12 @@ class Callee:
         message = parse(got.data)
         if message is None:
             return
-        name = message.headers.get("call-id", "")
+        name = _name(message)
         self._remember(name, (got.address, got.port))
         if message.code is None:
             self._request(name, message, now)
+        elif message.code == 200 and message.method == "INVITE":
+            self._taken(name, message)
         with contextlib.suppress(OSError):  # sipp is not up yet, or no more
             self.inside.sendto(got.data, (LOOPBACK, self.inner))
 
@@ -170,27 +169,45 @@ class Callee:
         method = message.start.split(" ", 1)[0].upper()
         call = self.calls.get(name)
         if method == "INVITE" and call is None and (offer := sdp.read(message.body)):
-            self._open(name, offer, now)
-        elif call and method == "ACK" and call.answered and call.start is None and self.speaks:
-            call.start = now if call.audio.heard else now + HESITATE
+            peer = (offer.address, offer.port)
+            self._open(name, offer, now).audio.peer = peer
+        elif call and method == "ACK":
+            self._up(call, now)
         elif call and method in ("BYE", "CANCEL"):
             call.end("them", now)
 
-    def _open(self, name: str, offer: sdp.Offer, now: float) -> None:
+    def _taken(self, name: str, message: Message) -> None:
+        """Learn where the audio goes of a call that we place."""
+        call, offer = self.calls.get(name), sdp.read(message.body)
+        if call and offer and call.audio.peer is None:
+            call.audio.peer, call.audio.mux = (offer.address, offer.port), offer.mux
+            call.answered = True
+
+    def _up(self, call: Call, now: float) -> None:
+        """Begin to talk, or to wait for the other end to begin."""
+        if call.answered and call.start is None and self.speaks:
+            call.start = now if call.audio.heard else now + HESITATE
+
+    def _open(self, name: str, offer: sdp.Offer, now: float) -> Call:
         if len(self.calls) >= LIMIT:
             self.calls.pop(next(iter(self.calls))).audio.sock.close()
         sock = _bound(self.address)
         datagram.prepare(sock)
         codec = "PCMA" if 8 in offer.kinds and 0 not in offer.kinds else "PCMU"
-        audio = Audio(sock, codec, peer=(offer.address, offer.port), mux=offer.mux)
-        self.calls[name] = Call(audio, now)
+        self.calls[name] = Call(Audio(sock, codec, mux=offer.mux), now)
+        return self.calls[name]
 
     def _sipp(self, data: bytes, now: float) -> None:
         message = parse(data)
         if message is None:
             return
-        name = message.headers.get("call-id", "")
+        name = _name(message)
         call = self.calls.get(name)
+        if message.code is None and call is None and message.method == "INVITE":
+            offer = sdp.read(message.body)
+            call = self._open(name, offer, now) if offer else None
+        if call and message.code is None and message.method == "ACK":
+            self._up(call, now)
         if call and message.code == 200 and message.method == "BYE":
             call.held = [(data, min(call.over or now, now) + GRACE)]
             return
@@ -201,12 +218,12 @@ class Callee:
             call.end("us", now)
             header = call.statistics()
         port = call.audio.sock.getsockname()[1] if call else None
-        self._out(name, fill(data, port=port, header=header))
+        self._out(name, sdp.fill(data, port=port, header=header))
 
     def _release(self, name: str, call: Call, now: float) -> None:
         """Let go of the answer to BYE once its account is whole, or its time is over."""
         if call.held and (call.settled() or call.held[0][1] <= now):
-            self._out(name, fill(call.held.pop()[0], header=call.statistics()))
+            self._out(name, sdp.fill(call.held.pop()[0], header=call.statistics()))
 
     def _out(self, name: str, data: bytes) -> None:
         if peer := self.peers.get(name):
@@ -225,6 +242,14 @@ class Callee:
             self.calls.pop(name).audio.sock.close()
 
 
+def _name(message: Message) -> str:
+    """Return by which name a call is known: a call that a REFER asks for, by that REFER's Call-ID.
+
+    sipp writes it behind three slashes into the Call-ID of the INVITE.
+    """
+    return message.headers.get("call-id", "").rpartition("///")[2]
+
+
 def _bound(address: str) -> socket.socket:
     """Open a socket on the next free audio port."""
     sock = socket.socket(family(address), socket.SOCK_DGRAM)
@@ -237,17 +262,6 @@ def _bound(address: str) -> socket.socket:
 
 
 _NEXT: Final = itertools.cycle(PORTS)
-
-
-def fill(data: bytes, *, port: int | None = None, header: str | None = None) -> bytes:
-    """Put the audio's port and our account into a message of sipp's."""
-    head, blank, body = data.partition(b"\r\n\r\n")
-    if port is not None:
-        body = _PORT.sub(rb"\g<1>%d " % port, body)
-    head = _LENGTH.sub(rb"\g<1>%d" % len(body), head)
-    if header is not None:
-        head += f"\r\n{account.HEADER}: {header}".encode()
-    return head + blank + body
 
 
 def serve(callees: list[Callee]) -> None:

@@ -11,6 +11,9 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from filterbed.probe.address import family
+from filterbed.probe.stream import Flow, Row, elapsed, note, outcome
+
 #: Linux; the socket module does not name them.
 _SO_TIMESTAMPNS: Final = 35
 _IP_RECVERR: Final = 11
@@ -63,6 +66,28 @@ def receive(sock: socket.socket) -> Datagram | None:
         elif (level, kind) in _TTLS and len(value) >= 4:
             ttl = int(struct.unpack("i", value[:4])[0])
     return Datagram(data, str(peer[0]), int(peer[1]), at, ttl)
+
+
+def exchange(address: str, port: int, data: bytes, *, timeout: float, flows: list[Flow]) -> Row:
+    """Send a datagram, once more at half the time-out, and wait for any datagram back."""
+    began = time.monotonic()
+    word = "timeout"
+    with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
+        sock.settimeout(timeout / 2)
+        try:
+            sock.connect((address, port))
+            note(flows, "udp", sock, address, port)
+            for _ in range(2):
+                sock.send(data)
+                try:
+                    sock.recv(_LIMIT)
+                except TimeoutError:
+                    continue
+                word = "ok"
+                break
+        except OSError as error:
+            word = outcome(error)
+    return {"address": address, "port": port, "outcome": word, "seconds": elapsed(began)}
 
 
 def _forget(sock: socket.socket) -> None:

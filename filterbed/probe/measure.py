@@ -16,10 +16,23 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
-from filterbed.probe import call, chat, path, resolve, sip, skype, stun, tls, turn, web
+from filterbed.probe import (
+    call,
+    chat,
+    datagram,
+    incoming,
+    path,
+    resolve,
+    sip,
+    skype,
+    stun,
+    tls,
+    turn,
+    web,
+)
 from filterbed.probe.address import endpoint, family, literal
 from filterbed.probe.errors import ProbeError
-from filterbed.probe.stream import Flow, Row, Stream, connect_all, elapsed, note, outcome
+from filterbed.probe.stream import Flow, Row, Stream, connect_all
 from filterbed.probe.target import Url, check, url
 
 #: Above one second, so that the kernel has repeated a lost SYN once.
@@ -160,36 +173,15 @@ def _udp(run: Run) -> None:
     if asks == "stun":
         payload = stun.write(stun.request(stun.Method.BINDING))
     for address in lookup(run, host):
-        run.row["udp"].append(_datagram(run, address, port, payload) | {"asks": asks})
-
-
-def _datagram(run: Run, address: str, port: int, payload: bytes) -> Row:
-    """Send a datagram, once more at half the time-out, and wait for any datagram back."""
-    began = time.monotonic()
-    word = "timeout"
-    with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
-        sock.settimeout(run.timeout / 2)
-        try:
-            sock.connect((address, port))
-            note(run.flows, "udp", sock, address, port)
-            for _ in range(2):
-                sock.send(payload)
-                try:
-                    sock.recv(65535)
-                except TimeoutError:
-                    continue
-                word = "ok"
-                break
-        except OSError as error:
-            word = outcome(error)
-    return {"address": address, "port": port, "outcome": word, "seconds": elapsed(began)}
+        row = datagram.exchange(address, port, payload, timeout=run.timeout, flows=run.flows)
+        run.row["udp"].append(row | {"asks": asks})
 
 
 def _sip(run: Run) -> None:
-    host, port = endpoint(run.target["registrar"], sip.PORT)
+    host, _ = endpoint(run.target["registrar"], sip.PORT)
     if addresses := lookup(run, host):
         run.row["sip"]["register"] = sip.register(
-            sip.Account(host, run.target["user"], run.target["password"], addresses[0], port),
+            _account(run, addresses[0]),
             timeout=run.timeout,
             flows=run.flows,
             window=float(run.target.get("window", 0.0)),
@@ -197,22 +189,39 @@ def _sip(run: Run) -> None:
 
 
 def _call(run: Run) -> None:
+    if run.target.get("direction") == "in":
+        _called(run)
+        return
     _sip(run)
     registered = run.row["sip"]["register"]
     if registered and registered["outcome"] == "ok":
-        host, port = endpoint(run.target["registrar"], sip.PORT)
-        run.row["sip"]["call"] = call.place(
-            sip.Account(
-                host, run.target["user"], run.target["password"], registered["address"], port
-            ),
-            run.target["callee"],
-            seconds=float(run.target.get("seconds", 2.0)),
-            codec=str(run.target.get("media", "pcmu")).upper(),
-            timeout=run.timeout,
-            flows=run.flows,
-            helpers=_helpers(run, family(registered["address"])),
-            aside=run.row["aside"],
-        )
+        account = _account(run, registered["address"])
+        run.row["sip"]["call"] = call.place(account, run.target["callee"], **_talk(run, account))
+
+
+def _called(run: Run) -> None:
+    host, _ = endpoint(run.target["registrar"], sip.PORT)
+    if addresses := lookup(run, host):
+        account = _account(run, addresses[0])
+        parts = incoming.answer(account, run.target["callee"], **_talk(run, account))
+        run.row["sip"] = dict(zip(("register", "call"), parts, strict=True))
+
+
+def _account(run: Run, address: str) -> sip.Account:
+    host, port = endpoint(run.target["registrar"], sip.PORT)
+    return sip.Account(host, run.target["user"], run.target["password"], address, port)
+
+
+def _talk(run: Run, account: sip.Account) -> dict[str, Any]:
+    """Say how a call is to be held, whoever calls."""
+    return {
+        "seconds": float(run.target.get("seconds", 2.0)),
+        "codec": str(run.target.get("media", "pcmu")).upper(),
+        "timeout": run.timeout,
+        "flows": run.flows,
+        "helpers": _helpers(run, family(account.address)),
+        "aside": run.row["aside"],
+    }
 
 
 def _helpers(run: Run, kind: socket.AddressFamily) -> path.Help:
@@ -232,14 +241,7 @@ def _helpers(run: Run, kind: socket.AddressFamily) -> path.Help:
 
 
 def _skype(run: Run) -> None:
-    client = skype.Client(run.timeout, run.flows)
-    found = client.bootstrap(run.target["hosts"])
-    run.row["skype"] = {"bootstrap": found, "login": None, "gateway": None}
-    if found["outcome"] != "ok":
-        return
-    entered = run.row["skype"]["login"] = client.log_in(run.target["login"])
-    if entered["outcome"] == "ok" and "gateway" in run.target:
-        run.row["skype"]["gateway"] = client.call(run.target["gateway"])
+    run.row["skype"] = skype.measure(skype.Client(run.timeout, run.flows), run.target)
 
 
 def _chat(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Register with a SIP registrar over UDP, with digest authentication.
+"""Ask a SIP registrar over UDP, to register above all, with digest authentication.
 
 Wire:    RFC 3261 sections 10 and 17.1.2 (retransmission at 0.5 s, doubling), RFC 2617 digest.
 Limits:  UDP only; no SRV or NAPTR records, no `auth-int`, MD5 and SHA-256.
@@ -78,10 +78,21 @@ def parse(data: bytes) -> Message | None:
     return Message(start.strip(), headers, body)
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a request says beside who sends it: `lines` are headers written out."""
+
+    method: str
+    uri: str
+    to: str
+    lines: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class _Dialog:
     account: Account
     sock: socket.socket
+    request: Request
     local: str
     port: int
     call: str = field(default_factory=lambda: secrets.token_hex(12))
@@ -95,36 +106,64 @@ def register(account: Account, *, timeout: float, flows: list[Flow], window: flo
     The whole takes at most `timeout` + 0.5 s, so that the default leaves room for the second
     retransmission. `window` seconds are spent listening for more answers after the last.
     """
-    began = time.monotonic()
-    row: Row = {"address": account.address, "port": account.port, "outcome": "timeout"}
-    row |= {"code": None, "server": None, "answered_by": None, "ttl": None, "answers": []}
     with socket.socket(family(account.address), socket.SOCK_DGRAM) as sock:
         try:
             sock.connect((account.address, account.port))
-            note(flows, "udp", sock, account.address, account.port)
-            datagram.prepare(sock)
-            dialog = _Dialog(account, sock, *sock.getsockname()[:2])
-            row["answers"] = dialog.answers
-            final = _converse(dialog, began + timeout + T1)
-            if final is not None:
-                row |= {"code": final.code, "server": server(final)}
-                row |= {"answered_by": dialog.answers[-1]["from"]}
-                row |= {"ttl": dialog.answers[-1]["ttl"]}
-                row["outcome"] = "ok" if (final.code or 0) < 300 else "rejected"
-            row["seconds"] = elapsed(began)
-            if window:
-                _linger(dialog, time.monotonic() + window)
         except OSError as error:
-            row["outcome"] = outcome(error)
+            return _row(account) | {"outcome": outcome(error), "seconds": 0.0}
+        note(flows, "udp", sock, account.address, account.port)
+        datagram.prepare(sock)
+        # One contact a machine, so that measuring again renews a binding instead of adding one.
+        contact = f"<sip:{account.user}@{shown(sock.getsockname()[0])}:{PORT}>;expires=60"
+        asked = registration(account, contact)
+        return ask(sock, account, asked, timeout=timeout, window=window)[0]
+
+
+def registration(account: Account, contact: str, *more: str) -> Request:
+    """Write the REGISTER that binds a contact to the account."""
+    domain = shown(account.domain)
+    lines = (f"Contact: {contact}", *more)
+    return Request("REGISTER", f"sip:{domain}", f"sip:{account.user}@{domain}", lines)
+
+
+def ask(
+    sock: socket.socket, account: Account, request: Request, *, timeout: float, window: float = 0.0
+) -> tuple[Row, Message | None]:
+    """Send a request from a socket connected to the registrar; return its part, and the answer.
+
+    A challenge is met once.
+    """
+    began = time.monotonic()
+    row = _row(account)
+    final: Message | None = None
+    dialog = _Dialog(account, sock, request, *sock.getsockname()[:2])
+    row["answers"] = dialog.answers
+    try:
+        final = _converse(dialog, began + timeout + T1)
+        if final is not None:
+            row |= {"code": final.code, "server": server(final)}
+            row |= {"answered_by": dialog.answers[-1]["from"]}
+            row |= {"ttl": dialog.answers[-1]["ttl"]}
+            row["outcome"] = "ok" if (final.code or 0) < 300 else "rejected"
+        row["seconds"] = elapsed(began)
+        if window:
+            _linger(dialog, time.monotonic() + window)
+    except OSError as error:
+        row["outcome"] = outcome(error)
     row.setdefault("seconds", elapsed(began))
-    return row
+    return row, final
+
+
+def _row(account: Account) -> Row:
+    row: Row = {"address": account.address, "port": account.port, "outcome": "timeout"}
+    return row | {"code": None, "server": None, "answered_by": None, "ttl": None, "answers": []}
 
 
 def _converse(dialog: _Dialog, deadline: float) -> Message | None:
-    """Send REGISTER and, once challenged, REGISTER with credentials; return the final answer."""
+    """Send the request and, once challenged, again with credentials; return the final answer."""
     final = _transact(dialog, 1, "", deadline)
     if final is not None and final.code in (401, 407):
-        header = _credentials(final, dialog.account)
+        header = _credentials(final, dialog.account, dialog.request)
         if header:
             return _transact(dialog, 2, header, deadline)
     return final
@@ -187,25 +226,24 @@ def server(message: Message) -> str | None:
 
 
 def _request(dialog: _Dialog, number: int, header: str) -> bytes:
-    account, here = dialog.account, f"{shown(dialog.local)}:{dialog.port}"
-    domain = shown(account.domain)
+    account, request = dialog.account, dialog.request
     lines = [
-        f"REGISTER sip:{domain} SIP/2.0",
-        f"Via: SIP/2.0/UDP {here};rport;branch=z9hG4bK{secrets.token_hex(8)}",
+        f"{request.method} {request.uri} SIP/2.0",
+        f"Via: SIP/2.0/UDP {shown(dialog.local)}:{dialog.port};rport"
+        f";branch=z9hG4bK{secrets.token_hex(8)}",
         "Max-Forwards: 70",
-        f"From: <sip:{account.user}@{domain}>;tag={dialog.tag}",
-        f"To: <sip:{account.user}@{domain}>",
+        f"From: <sip:{account.user}@{shown(account.domain)}>;tag={dialog.tag}",
+        f"To: <{request.to}>",
         f"Call-ID: {dialog.call}",
-        f"CSeq: {number} REGISTER",
-        # One contact a machine, so that measuring again renews a binding instead of adding one.
-        f"Contact: <sip:{account.user}@{shown(dialog.local)}:{PORT}>;expires=60",
+        f"CSeq: {number} {request.method}",
+        *request.lines,
         f"User-Agent: {AGENT}",
     ]
     lines += [header] if header else []
     return ("\r\n".join([*lines, "Content-Length: 0"]) + "\r\n\r\n").encode()
 
 
-def _credentials(challenge: Message, account: Account) -> str:
+def _credentials(challenge: Message, account: Account, asking: Request) -> str:
     """Answer a digest challenge; empty when it is one we cannot answer."""
     proxy = challenge.code == 407
     text = challenge.headers.get("proxy-authenticate" if proxy else "www-authenticate", "")
@@ -219,10 +257,9 @@ def _credentials(challenge: Message, account: Account) -> str:
         return hasher(":".join(parts).encode()).hexdigest()
 
     realm, nonce = asked.get("realm", ""), asked["nonce"]
-    uri = f"sip:{shown(account.domain)}"
     secret = digest(account.user, realm, account.password)
-    request = digest("REGISTER", uri)
-    fields = {"username": account.user, "realm": realm, "nonce": nonce, "uri": uri}
+    request = digest(asking.method, asking.uri)
+    fields = {"username": account.user, "realm": realm, "nonce": nonce, "uri": asking.uri}
     if "auth" in asked.get("qop", "").replace(" ", "").split(","):
         client = secrets.token_hex(8)
         fields["response"] = digest(secret, nonce, "00000001", client, "auth", request)

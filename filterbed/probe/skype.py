@@ -20,9 +20,9 @@ import random
 import select
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from filterbed.probe.address import endpoint, family
 from filterbed.probe.stream import (
@@ -219,3 +219,15 @@ def _worst(steps: Sequence[Row]) -> str:
     words = {str(step["outcome"]) for step in steps}
     order = ("reset", "fin", "foreign", "unreachable", "refused", "timeout")
     return next((word for word in order if word in words), "timeout")
+
+
+def measure(client: Client, target: Mapping[str, Any]) -> Row:
+    """Go as far as the client gets: a supernode, the login, a call where a gateway is named."""
+    found = client.bootstrap(target["hosts"])
+    row: Row = {"bootstrap": found, "login": None, "gateway": None}
+    if found["outcome"] != "ok":
+        return row
+    entered = row["login"] = client.log_in(target["login"])
+    if entered["outcome"] == "ok" and "gateway" in target:
+        row["gateway"] = client.call(target["gateway"])
+    return row

@@ -2,6 +2,7 @@
 
 Two fields more than the contract's are understood in every kind that needs a name resolved:
 `addresses` (a list: skip DNS and use these) and `families` (a list of 4 and 6; 4 alone by default).
+A call's `direction` is out, or in: then `callee` is who is asked to ring us.
 """
 
 from __future__ import annotations
@@ -75,6 +76,9 @@ def _options(target: Mapping[str, Any]) -> None:
     hosts = target.get("hosts", [""])
     if not hosts or not all(isinstance(host, str) for host in hosts):
         raise TargetError(f"hosts {hosts!r:.80}: expected a list of ADDRESS or ADDRESS:PORT")
+    direction = target.get("direction", "out")
+    if direction not in ("out", "in"):
+        raise TargetError(f"direction {direction!r:.80}: expected out or in")
     _payload(target.get("payload"))
     seconds = target.get("seconds", 1)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 60:

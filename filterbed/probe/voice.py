@@ -83,9 +83,26 @@ def call(local: Part, control: Part, proof: Part) -> Verdict | None:
     here, there = local["sip"]["call"], control["sip"]["call"]
     if here is None:
         return None
+    if unasked := _unasked(here, there):
+        return unasked
     if here["outcome"] != "ok":
         return _unanswered(here, there, local["sip"]["register"])
     return _ended(here, there) or _cornered(here, there) or hearing.media(here, there)
+
+
+def _unasked(here: Part, there: Part | None) -> Verdict | None:
+    """Judge a call from outside that was not to be had, because REFER failed; else None."""
+    asked, other = here.get("refer"), (there or {}).get("refer")
+    if asked is None or asked["outcome"] == "ok":
+        return None
+    if other is None:
+        return unknown(f"REFER: {_said(asked)} here, and the control did not get as far")
+    said = f"REFER: {_said(asked)} here, {_said(other)} at the control"
+    if (asked["outcome"], asked["code"]) == (other["outcome"], other["code"]):
+        return down(said)
+    if asked["outcome"] == "timeout" and other["code"] is not None:
+        return blocked("sip", said)
+    return unknown(f"{said}: nobody was asked to ring")
 
 
 def _cornered(here: Part, there: Part | None) -> Verdict | None:

@@ -74,6 +74,7 @@ def configuration(services: Sequence[Sip], trunks: Sequence[Trunk] = ()) -> str:
         .replace("#@USERS\n", "".join(_users(services)))
         .replace("#@UNPAID\n", "".join(_unpaid(services)))
         .replace("#@NUMBERS\n", "".join(_numbers(services, trunks)))
+        .replace("#@GATEWAY\n", "".join(_gateway(trunks)))
     )
 
 
@@ -112,6 +113,13 @@ def _numbers(services: Iterable[Sip], trunks: Iterable[Trunk]) -> Iterable[str]:
     for trunk in trunks:
         test = f'$var(called) == "{trunk.number.lstrip("+")}@{domains[trunk.service]}"'
         yield f'  if ({test}) $var(trunk) = "sip:{trunk.at}";\n'
+
+
+def _gateway(trunks: Iterable[Trunk]) -> Iterable[str]:
+    for trunk in trunks:
+        host, _, port = trunk.at.rpartition(":")
+        test = f'($si == "{host}" || $si == "{host.strip("[]")}") && $sp == {port}'
+        yield f"  if ({test}) $var(gateway) = 1;\n"
 
 
 def _host(address: str) -> str:

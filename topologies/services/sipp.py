@@ -55,6 +55,7 @@ _WAYS: Final[dict[Conduct, _Way]] = {
     "hangs-up": _Way("hangup.xml", ("-d", str(PATIENCE))),
     "mute": _Way(speaks=False),
     "one-way": _Way(behind=True),
+    "calls-back": _Way("callback.xml"),
 }
 
 
@@ -141,6 +142,7 @@ def _answering(callee: _Callee, workdir: Path) -> Program:
         "here": f"{_host(callee.address)}:{PORT + callee.number}",
         "ip": str(version),
         "audio_ip": PRIVATE[version] if way.behind else callee.address,
+        "who": f"{callee.name}@{callee.service.names[0]}",
     }
     at = ("-i", LOOPBACK, "-p", str(inner), "-mp", str(MEDIA_PORT + 4 * callee.number))
     return Program(

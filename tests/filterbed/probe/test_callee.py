@@ -11,10 +11,10 @@ import pytest
 
 from filterbed.probe import callee as module
 from filterbed.probe.account import Account, understand
-from filterbed.probe.callee import Callee, fill
+from filterbed.probe.callee import Callee
 from filterbed.probe.datagram import prepare
 from filterbed.probe.media import Audio
-from filterbed.probe.sdp import read
+from filterbed.probe.sdp import fill, read
 from filterbed.probe.sip import Message, parse
 
 SDP = "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 12345 RTP/AVP 0\r\na=rtcp-mux\r\n"
@@ -205,3 +205,23 @@ def test_fill(port: int | None, header: str | None, parts: list[bytes]) -> None:
     assert found is not None
     body = made.partition(b"\r\n\r\n")[2]
     assert found.headers["content-length"] == str(len(body))
+
+
+def test_it_calls_whom_a_refer_names(stage: Stage) -> None:
+    """The INVITE, which sipp names after the REFER, goes where that came from, and is one call."""
+    stage.say(message("REFER sip:+86@x SIP/2.0", "1 REFER"))
+    invite = message("INVITE sip:alice@x SIP/2.0", "1 INVITE", SDP)
+    stage.answer(invite.replace(b"Call-ID: one", b"Call-ID: back///one"))
+    offer = read(stage.heard().body)
+    assert offer is not None
+    assert offer.port in module.PORTS
+    stage.caller.peer = ("127.0.0.1", offer.port)
+    port = stage.sound.getsockname()[1]
+    stage.say(message("SIP/2.0 200 OK", "1 INVITE", SDP.replace("12345", str(port))))
+    assert stage.callee.due() is None  # nobody has said ACK
+    stage.answer(message("ACK sip:alice@x SIP/2.0", "1 ACK").replace(b": one", b": back///one"))
+    assert stage.heard().method == "ACK"
+    stage.until(lambda: stage.caller.count() >= 2)
+    told = stage.end()
+    assert (told.ended_by, told.received) == ("them", 0)
+    assert len(stage.callee.calls) == 1

@@ -244,3 +244,25 @@ def test_behind_a_symmetric_translator_what_stun_saw_leads_to_nobody() -> None:
     verdict = voice._cornered(here, None)
     assert verdict is not None
     assert verdict.verdict == "down"
+
+
+REFERRED, LOST = {"outcome": "ok", "code": 202}, {"outcome": "timeout", "code": None}
+DENIED = {"outcome": "rejected", "code": 405}
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "found"),
+    [
+        (None, None, None),
+        (REFERRED, None, None),
+        (LOST, REFERRED, ("blocked", ("sip",))),
+        (LOST, DENIED, ("blocked", ("sip",))),
+        (LOST, LOST, ("down", ())),
+        (DENIED, DENIED, ("down", ())),
+        (DENIED, REFERRED, ("unknown", ())),
+        (LOST, None, ("unknown", ())),
+    ],
+)
+def test_who_could_not_be_asked_to_ring(here: Any, there: Any, found: Any) -> None:
+    verdict = voice._unasked({"refer": here}, {"refer": there})
+    assert (verdict and (verdict.verdict, verdict.mechanisms)) == found

@@ -71,3 +71,12 @@ def test_a_number_leads_to_the_gateway_of_its_own_provider() -> None:
     wanted = '  if ($var(called) == "861065529988@sip.two.net") $var(trunk) = "sip:5.9.1.2:5063";'
     assert wanted in text.splitlines()
     assert "861065529988" not in TEXT
+
+
+@pytest.mark.parametrize("at", ["5.9.1.2:5063", "[2a01:4f8::1]:5063"])
+def test_a_gateway_is_known_by_where_it_stands(at: str) -> None:
+    text = kamailio.configuration((ONE, TWO), (kamailio.Trunk("two", "+861065529988", at),))
+    host = at.removesuffix(":5063")
+    test = f'($si == "{host}" || $si == "{host.strip("[]")}") && $sp == 5063'
+    assert f"  if ({test}) $var(gateway) = 1;" in text
+    assert "$var(gateway) = 1" not in kamailio.configuration((ONE, TWO))

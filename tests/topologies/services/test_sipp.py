@@ -70,6 +70,7 @@ def one(conduct: Conduct) -> tuple[Program, dict[str, object]]:
         ("hangs-up", "hangup.xml", "BYE [next_url] SIP/2.0"),
         ("mute", "answer.xml", "200 OK"),
         ("one-way", "answer.xml", "200 OK"),
+        ("calls-back", "callback.xml", "INVITE [$uri] SIP/2.0"),
     ],
 )
 def test_conducts(conduct: Conduct, script: str, words: str) -> None:
