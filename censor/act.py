@@ -58,7 +58,8 @@ class Residual:
     """A memory that an act leaves: for `seconds`, what else passes between the same ends meets
     `then`; `renew` starts the time again whenever it does.
 
-    `key` is "3-tuple" (client, server, server port), "4-tuple" (and client port) or "pair".
+    `key` is "3-tuple" (client, server, server port), "4-tuple" (and client port), "pair",
+    or "server" (server, server port: whoever the client is).
     `data_only` leaves packets without payload alone. It begins `after` so many seconds.
     """
 
@@ -124,6 +125,22 @@ class Impostor(Deed):
     reset_flags: int
     response: bytes = b""
     ending: str = "fin"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe(Deed):
+    """Repeat a client's payload to its server, from one of `sources` (raw addresses), so many
+    seconds `after`; what it leaves behind it leaves if the outcome is in `confirm`.
+
+    Outcomes: "answered" (with data), "closed" (by FIN), "reset", "refused" (before any data).
+    """
+
+    sources: tuple[bytes, ...]
+    after: float
+    confirm: frozenset[str]
+    window: Number
+    header: Header
+    drop: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +321,7 @@ Act = (
     | Reset
     | SynAck
     | Impostor
+    | Probe
     | DnsAnswer
     | BlockPage
     | Unreachable
@@ -320,4 +338,6 @@ Act = (
 )
 
 #: The acts that send packets of the box's own.
-Forger = Reset | SynAck | Impostor | DnsAnswer | BlockPage | Unreachable | SipResponse | SipEnd
+Forger = (
+    Reset | SynAck | Impostor | Probe | DnsAnswer | BlockPage | Unreachable | SipResponse | SipEnd
+)

@@ -32,7 +32,7 @@ from censor.quantity import (
     Window,
 )
 
-Key = Literal["3-tuple", "4-tuple", "pair"]
+Key = Literal["3-tuple", "4-tuple", "pair", "server"]
 End = Literal["client", "server", "both"]
 
 
@@ -184,6 +184,16 @@ class Impostor(Page):
     reset_flags: Flags = "R"
 
 
+class Probe(Forgery):
+    """Ask the server again what its client asked."""
+
+    inject: Literal["probe"]
+    sources: Annotated[list[Address], Field(alias="from", min_length=1, max_length=64)]
+    after: Duration = 0.28
+    confirm: list[Literal["answered", "closed", "reset", "refused"]] = ["answered"]
+    window: Window = 64240
+
+
 class BlockPage(Page):
     """Forge an HTTP response and end the connection."""
 
@@ -315,7 +325,7 @@ class RewriteAnswer(Answer):
 
 AnyBurden = Police | Shape | Delay | Thin | Cut | RewriteReset | RewriteHeader
 AnyCall = SipResponse | SipBye | SipCancel
-AnySegment = Reset | Fin | SynAck | Impostor
+AnySegment = Reset | Fin | SynAck | Impostor | Probe
 AnyAnswer = DnsAnswer | RewriteAnswer
 AnyAct = Drop | AnySegment | AnyAnswer | BlockPage | Unreachable | AnyCall | Intercept | AnyBurden
 
@@ -332,6 +342,7 @@ ACTS: Final[Mapping[str, type[Model]]] = {
     "fin": Fin,
     "syn-ack": SynAck,
     "impostor": Impostor,
+    "probe": Probe,
     "dns-answer": DnsAnswer,
     "block-page": BlockPage,
     "icmp-unreachable": Unreachable,
@@ -368,19 +379,11 @@ def _tag(value: object) -> str | None:
 
 
 _EXPECTED: Final = "{" + "}, {".join(
-    [
-        "allow: true",
-        "drop: packet|flow",
-        "inject: reset|dns-answer|block-page|fin|syn-ack|impostor"
-        "|icmp-unreachable|sip-response|sip-bye|sip-cancel",
-        "rewrite: reset|packet|dns-answer",
-        "intercept: tls",
-        "police: ...",
-        "shape: ...",
-        "delay: ...",
-        "thin: ...",
-        "cut: ...",
-    ]
+    ["allow: true", "drop: packet|flow",
+     "inject: reset|dns-answer|block-page|fin|syn-ack|impostor|probe|icmp-unreachable"
+     "|sip-response|sip-bye|sip-cancel",
+     "rewrite: reset|packet|dns-answer", "intercept: tls",
+     *(f"{word}: ..." for word in ("police", "shape", "delay", "thin", "cut"))]
 ) + "}"  # fmt: skip
 
 if TYPE_CHECKING:

@@ -183,6 +183,11 @@ class Docket:
         self._agendas: dict[tuple[tuple[str, ...], ...], Agenda] = {}
 
     @property
+    def wide(self) -> bool:
+        """Whether a memory may reach flows of clients that did nothing."""
+        return "server" in self._kinds
+
+    @property
     def remembers(self) -> bool:
         """Whether any rule leaves memories."""
         return bool(self._kinds)

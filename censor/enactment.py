@@ -95,6 +95,15 @@ def _enact(act: doc.AnyAct, setting: Setting) -> acts.Act:
                 response=_response(act) if act.data == "page" else b"",
                 ending=act.then,
             )
+        case doc.Probe():
+            return acts.Probe(
+                sources=tuple(ip_address(text).packed for text in act.sources),
+                after=act.after,
+                confirm=frozenset(act.confirm),
+                window=setting.number(act.window, "window"),
+                header=_header(act, setting),
+                drop=act.request == "drop",
+            )
         case doc.DnsAnswer():
             waits = act.when != "before"
             return replace(

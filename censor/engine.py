@@ -13,6 +13,7 @@ from censor.agenda import NOTHING as NO_TOPICS
 from censor.announced import Announced
 from censor.burden import Buckets, Shelf
 from censor.case import Case, Docket
+from censor.court import Court
 from censor.decision import NOTHING, PASS, SETTLED, Decision, Release, Verdict
 from censor.events import Event
 from censor.flow import Flow, FlowTable
@@ -24,7 +25,7 @@ from censor.packet import Key, Malformed, Packet, parse
 from censor.residual import Memories, spell
 from censor.rules import Policy
 from censor.scrutiny import scrutiny
-from censor.sentence import Court, Sentence
+from censor.sentence import Sentence
 from censor.takeover import greeting
 from censor.wire import Protocol, TcpFlag
 
@@ -58,6 +59,7 @@ class Engine:
         "_intercepts",
         "_ip",
         "_memories",
+        "_probes",
         "_quick",
         "_settled",
         "_table",
@@ -93,6 +95,7 @@ class Engine:
         self._docket = Docket(policy, announced)
         self._hoard = Hoard(policy.limits.buffers)
         self._intercepts = policy.intercepts
+        self._probes = policy.probes
         self._cases: dict[Key, Case] = {}
         self._quick: dict[bytes, Case] = {}
         self._settled: dict[Pair, dict[Key, Case]] = {}
@@ -205,6 +208,11 @@ class Engine:
         case = self._cases.get(flow.key)
         if case is None or case.flow is not flow:
             case = self._open(flow, case)
+        attempt = self._probes and court.attempts.find(flow.key)
+        if attempt:
+            sentence = Sentence(court, case, packet, now, self.seen, events)
+            sentence.meet_probe(attempt)
+            return sentence.decide(settled=False)
         if case.settled:
             return Decision(settled=True, events=tuple(events)) if events else SETTLED
         tcb = case.tcb
@@ -281,7 +289,11 @@ class Engine:
 
     def _settle(self, case: Case) -> bool:
         """Let a case rest if nothing can reach it any more; say whether it rests."""
-        if not case.idle or (len(self._memories) and self._memories.find(case.keys)):
+        if (
+            not case.idle
+            or self._docket.wide
+            or (len(self._memories) and self._memories.find(case.keys))
+        ):
             return False
         case.settled = True
         case.flow.drop_streams()

@@ -16,6 +16,7 @@ EngineWord = Literal[
     "rewritten",
     "held",
     "intercepted",
+    "probed",
     "unable",
     "residual",
     "forgotten",

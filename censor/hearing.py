@@ -9,6 +9,7 @@ from typing import Final
 from censor.act import Act, Burden, Drop, Impostor, SynAck, Unreachable
 from censor.agenda import NOTHING as NO_TOPICS
 from censor.case import Case
+from censor.court import Court
 from censor.decision import Verdict
 from censor.dissect import rtp, stun
 from censor.dissect.outcome import Foreign, Incomplete
@@ -19,7 +20,7 @@ from censor.impostor import opens
 from censor.packet import Packet
 from censor.reading import joined, read
 from censor.rules import App, Message, Rule
-from censor.sentence import Court, Sentence
+from censor.sentence import Sentence
 from censor.telephony import learn
 from censor.wire import Protocol, TcpFlag
 

@@ -46,7 +46,10 @@ def objections(
     kind = act_word(act) or ""
     yield from _position_problems(path, act, kind, on_path)
     yield from _profile_problems(path, act, kind)
-    waits = kind in ("rewrite dns-answer", "sip-bye") or act.get("when") in ("with", "after")
+    waits = kind in ("rewrite dns-answer", "sip-bye", "probe") or act.get("when") in (
+        "with",
+        "after",
+    )
     if waits and document.get("sees", "both") != "both":
         told = "an act that does not wait for the other direction"
         yield Problem(
@@ -60,7 +63,7 @@ def objections(
         yield from _answer_problems(document, path, filled(act))
     when = rule.get("when")
     if (
-        kind in (*_SEGMENTS, "impostor")
+        kind in (*_SEGMENTS, "impostor", "probe")
         and isinstance(when, Mapping)
         and when.get("protocol") in ("udp", "icmp")
     ):
@@ -68,6 +71,8 @@ def objections(
     if kind == "syn-ack" and topics and "residual" not in path:
         told = "a memory, or a rule without keys of a protocol"
         yield Problem((*path, "inject"), kind, told, "a SYN carries no message")
+    if kind == "probe":
+        yield from _probe_problems(path, act, topics)
     if kind == "impostor":
         yield from _impostor_problems(path, act, topics, rule)
     if kind in _ANSWERS and isinstance(when, Mapping) and "sip.status" in when:
@@ -78,6 +83,16 @@ def objections(
     residual = act.get("residual")
     if isinstance(residual, Mapping):
         yield from _residual_problems(document, path, residual, kind, topics, on_path)
+
+
+def _probe_problems(path: Path, act: Mapping[str, Any], topics: set[str]) -> Iterable[Problem]:
+    if not topics:
+        told = "a rule with keys of a protocol, such as first.fully_encrypted"
+        yield Problem((*path, "inject"), "probe", told, "it repeats the payload that matched")
+    residual = act.get("residual")
+    if isinstance(residual, Mapping) and residual.get("key") != "server":
+        told = "server, for the client that is answered is the prober"
+        yield Problem((*path, "residual", "key"), residual.get("key"), told)
 
 
 def _impostor_problems(

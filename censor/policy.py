@@ -100,7 +100,7 @@ def _durations(act: dict[str, Any]) -> Iterable[tuple[dict[str, Any], str, bool]
         (act, "jitter", False),
         (act, "queue", False),
         (act, "latency", False),
-        (act, "after", True),
+        (act, "after", act.get("inject") != "probe"),
     ):
         if isinstance(holder, dict) and holder.get(key) is not None:
             yield holder, key, memory

@@ -22,6 +22,8 @@ Key = tuple[str, int, bytes, int, bytes, int]
 
 def key(kind: str, ends: Ends | Flow) -> Key:
     """Return the key under which a flow's ends are remembered; ports left out are -1."""
+    if kind == "server":
+        return (kind, ends.protocol, b"", -1, ends.server, ends.server_port)
     if kind == "pair":
         return (kind, ends.protocol, ends.client, -1, ends.server, -1)
     if kind == "3-tuple":
@@ -36,7 +38,7 @@ def spell(one: Key) -> dict[str, Any]:
     return {
         "kind": kind,
         "protocol": protocol,
-        "client": str(ip_address(client)),
+        **({"client": str(ip_address(client))} if client else {}),
         "server": str(ip_address(server)),
         **{name: port for name, port in ports.items() if port >= 0},
     }

@@ -30,6 +30,7 @@ from censor.dissect import sip
 from censor.impostor import Peer, opens
 from censor.luck import Luck
 from censor.packet import Packet
+from censor.probing import Attempt
 from censor.rules import Message
 from censor.stream import Stream
 from censor.wire import Protocol, TcpFlag
@@ -149,6 +150,17 @@ def forge_impostor(act: Impostor, trigger: Trigger, peer: Peer, luck: Luck) -> S
     window = _number(act.window, packet.window, luck) & 0xFFFF
     made = [forge.tcp(ip, replace(header, window=window), body) for header, body in segments]
     return [Forged(trigger.from_client, tuple(made))]
+
+
+def forge_probe(attempt: Attempt, said: tuple[forge.Tcp, bytes], luck: Luck) -> Sequence[Forged]:
+    """Forge what a prober says to its server; a field to mirror has nothing to be like."""
+    act, (header, payload) = attempt.act, said
+    ttl, ip_id = _number(act.header.ttl, 64, luck), _number(act.header.ip_id, 0, luck)
+    ip = forge.Ip(
+        attempt.source, attempt.server, min(max(ttl, 1), 255), ip_id & 0xFFFF, act.header.df
+    )
+    window = 0 if header.flags & _RST else _number(act.window, 64240, luck) & 0xFFFF
+    return [Forged(False, (forge.tcp(ip, replace(header, window=window), payload),))]
 
 
 def forge_answer(act: DnsAnswer, trigger: Trigger, luck: Luck) -> Sequence[Forged]:

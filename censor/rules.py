@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from censor.act import Act, DnsAnswer, Intercept, SipEnd
+from censor.act import Act, DnsAnswer, Intercept, Probe, SipEnd
 from censor.flow import Flow
 from censor.fragment import Ip
 from censor.lexicon import Names, Texts
@@ -364,6 +364,11 @@ class Policy:
     def ends_calls(self) -> bool:
         """Whether dialogues must be known, because an act forges their end."""
         return any(isinstance(act, SipEnd) for rule in self.rules for act in rule.then)
+
+    @property
+    def probes(self) -> bool:
+        """Whether the box asks servers itself, and must know their answers."""
+        return any(isinstance(act, Probe) for rule in self.rules for act in rule.then)
 
     @property
     def intercepts(self) -> bool:

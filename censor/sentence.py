@@ -1,11 +1,8 @@
-"""Carry out acts on one packet: verdict, forged packets, memories, and the events that say so."""
+"""Carry out acts on one packet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import ip_address
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from censor.act import (
     Act,
@@ -13,11 +10,10 @@ from censor.act import (
     Burden,
     DnsAnswer,
     Drop,
-    Forger,
     Impostor,
     Intercept,
+    Probe,
     Reset,
-    Residual,
     RewriteHeader,
     RewriteReset,
     SipEnd,
@@ -26,33 +22,25 @@ from censor.act import (
     Toward,
     Unreachable,
 )
-from censor.announced import Announced
 from censor.burden import DROP as LOST
-from censor.burden import Buckets, Load, Shelf, heads
-from censor.case import Case
-from censor.decision import PASS, SETTLED, Decision, Injection, Verdict
-from censor.events import EngineWord, Event
+from censor.burden import Load, heads
+from censor.decision import Verdict
 from censor.handover import FAREWELL, hand_over
 from censor.impostor import Peer
 from censor.inquiry import LATE, PENDING, Pending
-from censor.luck import Luck
-from censor.packet import Packet
-from censor.residual import Memories, Memory, key, spell
+from censor.probing import LIMIT, Attempt
 from censor.response import (
-    Forged,
-    Trigger,
-    following,
     forge_answer,
     forge_at_once,
     forge_end,
     forge_impostor,
+    forge_probe,
     forge_reset,
     forge_response,
 )
 from censor.rewriting import into_reset, set_fields, with_payload
-from censor.rules import Message, Policy
-from censor.takeover import Takeover
-from censor.telephony import DIALOGUES
+from censor.rules import Message
+from censor.ruling import Ruling
 from censor.wire import Protocol
 
 _TCP: Final = int(Protocol.TCP)
@@ -62,103 +50,10 @@ _SPACE: Final = 1 << 32
 _AFTER_PAGE: Final = Drop(flow=True, toward=Toward.BOTH)
 
 
-@dataclass(frozen=True, slots=True)
-class Court:
-    """What all packets of one engine share."""
+class Sentence(Ruling):
+    """A ruling that comes of acts. `carry_out` each."""
 
-    policy: Policy
-    luck: Luck
-    memories: Memories
-    announced: Announced
-    buckets: Buckets
-    shelf: Shelf
-    follows_calls: bool
-
-
-class Sentence:
-    """What is decided about one packet, while it is being decided."""
-
-    __slots__ = (
-        "_court",
-        "_data",
-        "_injections",
-        "_n",
-        "_now",
-        "_takeover",
-        "_until",
-        "acted",
-        "case",
-        "events",
-        "from_client",
-        "packet",
-        "recalled",
-        "remembered",
-        "verdict",
-    )
-
-    def __init__(
-        self, court: Court, case: Case, packet: Packet, now: float, n: int, events: list[Event]
-    ) -> None:
-        self.case = case
-        self.packet = packet
-        self.events = events
-        self.from_client = case.flow.from_client(packet)
-        self.verdict = Verdict.ACCEPT
-        self.acted = self.remembered = self.recalled = False
-        self._court = court
-        self._now = now
-        self._n = n
-        self._injections: list[Injection] = []
-        self._data: bytes | None = None
-        self._until: float | None = None
-        self._takeover: Takeover | None = None
-
-    def decide(self, *, settled: bool) -> Decision:
-        """Return the decision, or the shared one where nothing was done."""
-        if not (self.events or self.remembered or self.acted):
-            return SETTLED if settled else PASS
-        return Decision(
-            self.verdict,
-            self._data,
-            self._until,
-            settled=settled and self.verdict is Verdict.ACCEPT,
-            unsettle=self.remembered,
-            injections=tuple(self._injections),
-            events=tuple(self.events),
-            takeover=self._takeover,
-        )
-
-    def heads(self, toward: Toward) -> bool:
-        """Say whether the packet is on its way to such an end."""
-        return heads(toward, self.from_client)
-
-    def say(self, word: EngineWord, rule: str | None, detail: Mapping[str, Any]) -> None:
-        """Add an event about this packet."""
-        case = self.case
-        more = {**detail, "residual": True} if self.recalled and word != "residual" else detail
-        self.events.append(
-            Event(self._now, word, self._n, case.named(), rule, case.trigger, dict(more))
-        )
-
-    def forget_media(self, end: tuple[bytes, int], limit: int) -> None:
-        """Say that an announcement of media had to go for a newer one."""
-        address, port = end
-        named = {"address": str(ip_address(address)), "port": port}
-        detail = {"what": "media", "end": named, "limit": limit}
-        self.events.append(Event(self._now, "evicted", self._n, detail=detail))
-
-    def forget_calls(self, former: Mapping[str, Any]) -> None:
-        """Say that calls had to go for newer ones."""
-        for call in former.keys() - self.case.dialogues.keys():
-            self.say("evicted", None, {"what": "call", "call": call, "limit": DIALOGUES})
-
-    def drop(self, rule: str) -> None:
-        """Drop the packet, once."""
-        self.acted = True
-        if self.verdict is not Verdict.DROP:
-            self.verdict = Verdict.DROP
-            self._data = None
-            self.say("dropped", rule, {"toward": "server" if self.from_client else "client"})
+    __slots__ = ()
 
     def carry_out(self, act: Act, rule: str, message: Message | None) -> None:
         """Do one act for the packet; `message` is what triggered it, None for a rule or a memory
@@ -181,6 +76,9 @@ class Sentence:
                     self._refuse(rule)
             case Impostor():
                 self._pose(act, rule)
+            case Probe():
+                self._probe(act, rule)
+                return  # what it leaves behind depends on what it finds
             case DnsAnswer():
                 self._answer(act, rule, message)
             case SipResponse():
@@ -239,6 +137,34 @@ class Sentence:
         trigger = self._trigger(act.drop, None)
         self._inject(forge_impostor(act, trigger, peer, luck), rule, act)
         if act.drop:
+            self.drop(rule)
+
+    # --- probing back --------------------------------------------------------------------
+
+    def _probe(self, act: Probe, rule: str) -> None:
+        """Have the server asked later, from elsewhere, what its client asks it now."""
+        attempt = Attempt.of(act, rule, self.packet, self._court.luck)
+        if attempt is None or not self.from_client or self.packet.protocol != _TCP:
+            return
+        gone = self._court.attempts.add(attempt)
+        if gone is not None:
+            self.say("evicted", gone.rule, {"what": "probe", "limit": LIMIT})
+        greeting = (attempt.hello(), b"")
+        self._inject(forge_probe(attempt, greeting, self._court.luck), rule, act, more=act.after)
+        if act.drop:
+            self._refuse(rule)
+
+    def meet_probe(self, attempt: Attempt) -> None:
+        """Go on with a probe whose server says something, which is for nobody else."""
+        act, rule, over = attempt.act, attempt.rule, attempt.outcome is not None
+        said = attempt.meet(self.packet)
+        if said is not None:
+            self._inject(forge_probe(attempt, said, self._court.luck), rule, act)
+        if attempt.outcome is not None and not over:
+            self.say("probed", rule, {"outcome": attempt.outcome})
+            if act.residual is not None and attempt.outcome in act.confirm:
+                self._remember(act.residual, rule)
+        if self._court.policy.in_path:
             self.drop(rule)
 
     # --- DNS -----------------------------------------------------------------------------
@@ -332,69 +258,3 @@ class Sentence:
         self.case.line = {**self.case.line, self.from_client: until}
         seconds = until - self._now
         self.say("held", rule, {"toward": toward, "seconds": seconds, "until": until})
-
-    # --- what acts are made of -----------------------------------------------------------
-
-    def _trigger(self, dropped: bool, message: Message | None) -> Trigger:
-        return Trigger(self.packet, self.from_client, self._following(), dropped, message)
-
-    def _following(self) -> int:
-        """Return the sequence number after what the sender has sent, holes left aside."""
-        return following(self.packet, self.case.flow.heard(self.from_client))
-
-    def _refuse(self, rule: str) -> None:
-        """Drop the packet, and what repeats its bytes later."""
-        if self.packet.protocol == _TCP and self.packet.payload_length:
-            refused = (self._following() % _SPACE, rule)
-            self.case.refused = {**self.case.refused, self.from_client: refused}
-        self.drop(rule)
-
-    def _inject(
-        self,
-        forged: Sequence[Forged],
-        rule: str,
-        act: Forger,
-        *,
-        more: float = 0.0,
-        least: float | None = 0.0,
-    ) -> None:
-        """Send packets after the act's latency or else the box's, and `more` seconds; not before
-        `least`, None: at once."""
-        own = act.header.latency
-        late = more + (self._court.policy.latency if own is None else own)
-        after = 0.0 if least is None else max(least, late)
-        inside = self.case.ends.inside
-        for one in forged:
-            if not one.packets:
-                continue
-            self.acted = True
-            inward = one.to_client == inside
-            self._injections += [Injection(data, inward, after) for data in one.packets]
-            self.say(
-                "injected",
-                rule,
-                {
-                    "toward": "client" if one.to_client else "server",
-                    "after": after,
-                    "packets": [data.hex() for data in one.packets],
-                },
-            )
-
-    def _remember(self, residual: Residual, rule: str) -> None:
-        memories = self._court.memories
-        since = self._now + residual.after
-        own = key(residual.key, self.case.ends)
-        old = memories.find((own,))
-        if old is not None and old.since <= self._now < old.until:
-            since = old.since  # what has begun goes on
-        until = self._now + residual.after + residual.seconds
-        memory = Memory(own, rule, until, residual, since)
-        gone = memories.set(memory)
-        if gone is not None:
-            detail = {"what": "residual", "key": spell(gone.key), "limit": memories.limit}
-            self.say("evicted", gone.rule, detail)
-        self.remembered = True
-        detail = {"key": spell(memory.key), "seconds": residual.seconds, "until": until}
-        if residual.after:
-            detail["since"] = since
-        self.say("residual", rule, detail)

@@ -29,6 +29,7 @@ _ON_PATH: Final = [
     _rule("tls", {"tls.sni": _NAME}, {**_RESET, "profile": "gfw-2023-type-2"}, chance=0.5),
     _rule("alpn", {"tls.alpn": ["h2"], "tls.version": ["1.3"]}, {"inject": "icmp-unreachable"}),
     _rule("posed", {"server.port": [8443]}, {"inject": "impostor", "data": "page"}),
+    _rule("asked", {"first.like": ["ssh"]}, {"inject": "probe", "from": ["24.48.0.9"]}),
     _rule("stun", {"stun.turn": True}, {"inject": "icmp-unreachable", "code": "port"}),
     _rule("register", {"sip.method": ["REGISTER"]}, {"inject": "sip-response", "status": 403}),
     _rule("sip", {"sip.host": _NAME}, {"inject": "sip-cancel"}, {"inject": "sip-bye"}),

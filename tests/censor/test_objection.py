@@ -22,6 +22,7 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "fin": ({}, {"inject": "fin"}, True),
     "syn-ack": ({"protocol": "tcp"}, {"inject": "syn-ack"}, True),
     "impostor": ({}, {"inject": "impostor"}, True),
+    "probe": ({"tls": True}, {"inject": "probe", "from": ["9.9.9.9"]}, True),
     "dns-answer": (DNS, {"inject": "dns-answer", "empty": True}, True),
     "block-page": (WEB, {"inject": "block-page"}, True),
     "icmp-unreachable": ({}, {"inject": "icmp-unreachable"}, True),
