@@ -11,6 +11,11 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("filterbed", deadline=None)
+settings.load_profile("filterbed")
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 

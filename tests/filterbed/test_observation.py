@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from itertools import pairwise
 from typing import Any
 
@@ -215,10 +214,8 @@ def test_a_long_detail_is_shortened_and_an_object_kept_as_json() -> None:
     assert one(said(verdict="ok", detail={"b": 1, "a": [2]})).detail == '{"a": [2], "b": 1}'
 
 
-def test_a_flood_is_read_in_bounded_time_and_says_that_it_was_cut() -> None:
-    began = time.monotonic()
+def test_of_a_flood_a_bounded_part_is_read_and_it_says_that_it_was_cut() -> None:
     found = reading(said(verdict="ok") + b"x\n" * (8 << 20))
-    assert time.monotonic() - began < 10
     assert found.observations[0].label == Label("ok")
     assert len(found.notes) == observation.NOTES_LIMIT + 1
     assert "more notes were left out" in found.notes[-1].text

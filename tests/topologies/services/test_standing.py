@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -75,10 +74,8 @@ def test_a_program_that_dies_before_it_answers_is_told_with_its_log(standing: St
     broken = script(
         "broken", "print('no such file'); exit(7)", ready=(Ready("tcp", "127.0.0.1", 1),)
     )
-    began = time.monotonic()
     with pytest.raises(ServiceError) as caught:
         standing.start([broken])
-    assert time.monotonic() - began < 5
     assert caught.value.log == "no such file"
     assert "exit status 7" in caught.value.why
     assert "-c" in caught.value.command
