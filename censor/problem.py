@@ -12,6 +12,7 @@ from censor import action, clause
 from censor import document as doc
 from censor.complaint import Path, Problem, guess
 from censor.document import PolicyDocument
+from censor.futility import futile_act, futile_when
 from censor.objection import objections, packet_objections, sight_objections
 from censor.quantity import Varied
 from censor.rules import topic
@@ -203,6 +204,7 @@ def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:
             yield Problem(
                 (*path, "when"), told, "one protocol a rule", "write one rule for each of them"
             )
+        yield from futile_when(document, (*path, "when"), rule.get("when"), topics)
         chance = rule.get("chance")
         if isinstance(chance, Mapping) and ("of" in chance) is ("by_hour" in chance):
             yield Problem((*path, "chance"), dict(chance), "either `of` or `by_hour`")
@@ -215,6 +217,7 @@ def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:
             if isinstance(act, Mapping):
                 where = (*path, "then", place) if isinstance(then, list) else (*path, "then")
                 yield from objections(document, where, act, topics, rule, on_path)
+                yield from futile_act(document, where, act, rule.get("when"), topics)
                 if act.get("allow") and len(acts) > 1:
                     yield Problem(where, dict(act), "an exception alone, without other acts")
 

@@ -68,7 +68,7 @@ def test_conditions_compile() -> None:
         {
             "client.address": ["24.48.0.0/16", "2600::/32"],
             "server.port": [53, "5060-5061"],
-            "protocol": "icmp",
+            "protocol": "udp",
             "direction": "inbound",
             "sip.method": ["invite"],
             "not": {"sip.host": {"suffix": ["carrier.example"]}},
@@ -76,7 +76,7 @@ def test_conditions_compile() -> None:
     ).when
     assert when.client.find(bytes([24, 48, 9, 9]))
     assert when.server_ports == {53, 5060, 5061}
-    assert when.protocols == {1, 58}
+    assert when.protocols == {17}
     assert when.inside is False
     assert when.app is App.SIP
     assert when.methods == {"INVITE"}
