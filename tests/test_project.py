@@ -383,3 +383,12 @@ def test_wheel_holds_the_data_files(tmp_path: Path) -> None:
     wanted = {name(p) for p in text_files() if name(p).split("/")[0] in ROOMS}
     assert sorted(wanted - inside) == []
     assert {n.split("/")[0] for n in inside if ".dist-info/" not in n} == set(ROOMS)
+
+
+def test_tests_are_found_by_the_command_too() -> None:
+    """`pytest` by itself, unlike `python -m pytest`, does not look where it was started."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("pytest"), "--collect-only", "-q", "tests/fuzz"],
+        cwd=ROOT, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
