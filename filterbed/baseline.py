@@ -38,6 +38,16 @@ class _Case:
     def secure(self) -> bool:
         return str(self.target.get("url", "")).startswith("https:")
 
+    @property
+    def first(self) -> str:
+        """The part that says whether the server was reached: `quic` where it is asked over that."""
+        return "quic" if self.target.get("via") == "h3" else "tcp"
+
+    @property
+    def last(self) -> str:
+        """The part that says whether its certificate is good."""
+        return "quic" if self.first == "quic" else "tls"
+
 
 def holds(
     word: str, measurement: Part, target: Part, expected_addresses: Sequence[str]
@@ -103,9 +113,9 @@ def _said(row: Part) -> str:
 
 def _reached(case: _Case) -> Problems:
     """Names, connections to every address, and TLS are as they should be."""
-    problems = _resolved(case) + _rows(case, "tcp", "ok")
-    if case.secure:
-        problems += _rows(case, "tls", "ok")
+    problems = _resolved(case) + _rows(case, case.first, "ok")
+    if case.secure and case.last != case.first:
+        problems += _rows(case, case.last, "ok")
     return problems
 
 
@@ -291,7 +301,7 @@ def _nobody(outcome: str) -> Callable[[_Case], Problems]:
             case "chat":
                 return _delivered(case, outcome)
             case _:
-                return _resolved(case) + _rows(case, "tcp", outcome)
+                return _resolved(case) + _rows(case, case.first, outcome)
 
     return check
 
@@ -348,12 +358,14 @@ def _redirected(case: _Case) -> Problems:
 
 def _certificate(error: str) -> Callable[[_Case], Problems]:
     def check(case: _Case) -> Problems:
-        problems = _resolved(case) + _rows(case, "tcp", "ok")
-        rows = case.measurement["tls"]
+        problems = _resolved(case)
+        if case.last != case.first:
+            problems += _rows(case, case.first, "ok")
+        rows = case.measurement[case.last]
         if not rows:
-            return [*problems, f"tls: nothing was tried, expected {error}"]
+            return [*problems, f"{case.last}: nothing was tried, expected {error}"]
         return problems + [
-            f"tls {row['address']}: {_said(row)}, expected invalid ({error})"
+            f"{case.last} {row['address']}: {_said(row)}, expected invalid ({error})"
             for row in rows
             if row["error"] != error
         ]

@@ -34,6 +34,7 @@ PROGRAMS = (
     ("mount", "--version", "mount"),
     ("mnexec", "-v", "mininet"),
     ("nginx", "-v", "nginx-light"),
+    ("caddy", "version", "caddy"),
     ("nsd", "-v", "nsd"),
     ("unbound", "-V", "unbound"),
     ("kamailio", "-v", "kamailio"),
@@ -53,6 +54,7 @@ MODULES = (
     "pydantic",
     "dnspython",
     "cryptography",
+    "aioquic",
     "rich",
     "click",
 )

@@ -43,6 +43,7 @@ _LOST: Final = {
     "dns.name": ("dns.timeout",),
     "tls.sni": ("tls.timeout", "tls.throttle.sni", "quic.timeout.sni", "tcp.cut"),
     "http.host": ("http.timeout", "http.throttle.host", "tcp.cut"),
+    "quic.sni": ("quic.timeout.sni", "quic.throttle"),
 }
 #: What a forged leaf shows, by who signed it.
 _FORGED: Final = {"self": "tls.mitm.self_signed", "ca": "tls.mitm.ca_signed"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urlsplit
 
-from filterbed.header import raw
+from filterbed.header import TCP, UDP, raw
 from filterbed.naming import plain
 from scenarios.model import Label, Scenario, Target, Truth
 from topologies.plan import Plan
@@ -187,6 +187,13 @@ def ports(target: Target) -> frozenset[int] | None:
     if isinstance(port, int):
         return frozenset({port})
     return None
+
+
+def transport(target: Target) -> int | None:
+    """Return the protocol of IP that a page is fetched over; None for what is no page."""
+    if target.kind != "web":
+        return None
+    return UDP if target.fields.get("via") == "h3" else TCP
 
 
 def network_block(label: Label) -> bool:

@@ -23,12 +23,12 @@ from typing import Any, Final
 from filterbed.header import Flow, Header, dissect, flow_of_event, flow_text, quoted
 from filterbed.naming import name_of, plain, stream
 from filterbed.pcapng import Frame
-from filterbed.question import Pair, Question, expected, network_block, ports
+from filterbed.question import Pair, Question, expected, network_block, ports, transport
 from filterbed.score import label_text
 from scenarios.model import Label, Truth
 
 ACTS: Final = frozenset({"injected", "dropped", "rewritten", "held", "intercepted"})
-_NAMED: Final = ("dns.name", "http.host", "tls.sni", "sip.host")
+_NAMED: Final = ("dns.name", "http.host", "tls.sni", "quic.sni", "sip.host")
 #: A name comes within a flow's first packets, even if the ClientHello is split.
 _FIRST: Final = 16
 
@@ -168,7 +168,9 @@ def _candidates(question: Question, talk: _Talk) -> tuple[str, ...]:
     return tuple(
         target.name
         for target in question.targets
-        if target.name in wanted and ((open_ := ports(target)) is None or port in open_)
+        if target.name in wanted
+        and ((open_ := ports(target)) is None or port in open_)
+        and transport(target) in (None, talk.flow[0])
     )
 
 

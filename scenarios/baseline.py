@@ -95,8 +95,11 @@ def answer(target: AnyTarget, host: str, ground: Ground) -> str:
             secure = target.url.startswith("https:")
             if not webs:
                 return "refused"
+            if target.via == "h3" and not webs[0].http3:
+                return "refused"  # nobody listens there: its host says port unreachable
             word = _web(webs[0], secure, name, clients(host, ground))
-            return "stalls" if word == "answers" and _gone(webs[0], host, ground) else word
+            swallowed = target.via != "h3" and _gone(webs[0], host, ground)
+            return "stalls" if word == "answers" and swallowed else word
         case schema.DnsTarget():
             return "answers"
         case schema.SipTarget():
@@ -216,6 +219,7 @@ def _datagram(target: schema.UdpTarget, serving: list[Service]) -> str:
     found = _port(serving, "udp", target.port)
     here = [one for one in serving if target.port in _listening(one)["udp"]]
     understood = any(isinstance(one, Turn) for one in here) == (target.asks == "stun")
+    understood &= not any(isinstance(one, Web) for one in here)
     return "silent" if found == "answers" and not understood else found
 
 
@@ -230,6 +234,8 @@ def _port(serving: list[Service], transport: str, port: int) -> str:
 def _listening(service: Service) -> Mapping[str, Collection[int]]:
     if isinstance(service, Echo):
         return {"tcp": (), "udp": (service.port,)}
+    if isinstance(service, Web) and service.http3:
+        return {"tcp": {80, 443}, "udp": {443}}
     return _SKYPE[service.part] if isinstance(service, Skype) else _PORTS[type(service)]
 
 

@@ -165,6 +165,8 @@ def _apart(one: schema.Service, other: schema.Service) -> str:
     closed = {entry.manner for entry in (one, other)} & {"refused", "silent"}
     if one.kind == other.kind and closed and one.manner != other.manner:
         return "a port is open for both or for neither"
+    if isinstance(one, schema.Web) and isinstance(other, schema.Web) and one.http3 != other.http3:
+        return "one server holds port 443 there: both speak HTTP/3, or neither"
     return ""
 
 
@@ -248,10 +250,15 @@ def _service(
     lists = None
     if entry.lists:
         lists = Lists(tuple(entry.lists.kept_back), tuple(entry.lists.watched))
+    special = entry.store or entry.lists or entry.manner not in ("answers", "refused", "silent")
+    if entry.http3 and special:
+        where = ("services", name, "http3")
+        expected = "no http3 with store or lists, nor a manner but answers, refused and silent"
+        problems.append(places.problem(where, expected, found="true"))
     title = entry.title or names[0]
     return Web(
         name, host, names, addresses, entry.manner, entry.status, entry.location,
-        entry.certificate, title, tuple(geo), store, lists, entry.signature,
+        entry.certificate, title, tuple(geo), store, lists, entry.signature, entry.http3,
     )  # fmt: skip
 
 

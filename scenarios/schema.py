@@ -112,7 +112,7 @@ class Lists(Closed):
 
 
 class Web(Served):
-    """A web site: HTTP on port 80, HTTPS on 443, the same page on both."""
+    """A web site: HTTP on port 80, HTTPS on 443, the same page on both; with `http3` over QUIC."""
 
     kind: Literal["web"]
     manner: WebManner = "answers"
@@ -124,6 +124,7 @@ class Web(Served):
     store: Store | None = None
     lists: Lists | None = None
     signature: Literal["valid", "expired"] = "valid"
+    http3: bool = False
 
 
 class Sip(Served):
@@ -169,10 +170,11 @@ class Asked(Closed):
 
 
 class WebTarget(Asked):
-    """Fetch a page."""
+    """Fetch a page; `via: h3` over QUIC, and nothing else."""
 
     kind: Literal["web"]
     url: WebUrl
+    via: Literal["h3"] | None = None
 
 
 class DnsTarget(Asked):

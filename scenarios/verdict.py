@@ -106,6 +106,9 @@ def _mistaken(
             where, f"{word!r}, which the services answer to {host}", found=show(said[host])
         )
         return
+    if isinstance(target, schema.WebTarget) and target.via and target.url.startswith("http:"):
+        expected = f"https://..., which {target.via} is for"
+        yield places.problem(("targets", name, "url"), expected, found=show(target.url))
     yield from _account(target, ("targets", name), ground, places)
     yield from _overlay(target, ("targets", name), ground, places)
     yield from chat.problems(target, ("targets", name), ground, places)

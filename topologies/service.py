@@ -60,7 +60,10 @@ class Lists:
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """HTTP on 80 and HTTPS on 443 for `names` at `addresses`, with one page for all."""
+    """HTTP on 80 and HTTPS on 443 for `names` at `addresses`, with one page for all.
+
+    With `http3` the page is served over QUIC, on UDP port 443, as well.
+    """
 
     id: str
     node: str
@@ -75,6 +78,7 @@ class Web:
     store: Store | None = None
     lists: Lists | None = None
     signature: Literal["valid", "expired"] = "valid"
+    http3: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filterbed.probe import application
+from filterbed.probe import application, initial
 from filterbed.probe.page import page
 from filterbed.probe.verdict import (
     Layer,
@@ -17,7 +17,7 @@ from filterbed.probe.verdict import (
 from filterbed.probe.voice import call, datagram, register
 
 _LAYERS: dict[str, tuple[Layer, ...]] = {
-    "web": (resolution, connection, handshake, page),
+    "web": (resolution, connection, handshake, initial.handshake, page),
     "dns": (resolution,),
     "tcp": (resolution, connection),
     "udp": (resolution, datagram),

@@ -14,7 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from filterbed.probe.verdict import Part, Verdict, alike, blocked, down, named, ok, unknown
+from filterbed.probe import initial
+from filterbed.probe.verdict import (
+    Part,
+    Verdict,
+    alike,
+    authentic,
+    blocked,
+    down,
+    named,
+    ok,
+    unknown,
+)
 
 #: A page is "faster" when its slowest arrival is below this share of the quickest handshake, by
 #: at least MARGIN seconds: scheduling noise only ever lengthens what we measure.
@@ -30,7 +41,8 @@ def page(local: Part, control: Part, proof: Part) -> Verdict | None:
     if there and here["outcome"] == there["outcome"] != "ok" and here["status"] == there["status"]:
         return down(f"HTTP: {here['outcome']} here and at the control")
     if here["status"] is None or _half(here, there):
-        return _failed(here, there, proof, "tls" if local["tls"] else "http")
+        layer = "quic" if local.get("quic") else "tls" if local["tls"] else "http"
+        return _failed(here, there, proof, layer)
     if there is None or there["status"] is None:
         if here["status"] < 400:
             return ok(f"{here['status']} here, though the control got no page")
@@ -69,6 +81,8 @@ def _failed(here: Part, there: Part | None, proof: Part, layer: str) -> Verdict:
         same = here["outcome"] == there["outcome"]
         return down(said) if same else unknown(f"{said}: both fail")
     match here["outcome"]:
+        case outcome if layer == "quic":
+            return initial.broken(outcome, proof, said)
         case "reset" if layer == "http" and here["after"] == "connect":
             return blocked("tcp.reset", said)
         case "reset" if named(proof):
@@ -111,7 +125,7 @@ def _network_word(here: Part) -> str:
 
 def network(here: Part, there: Part, local: Part, proof: Part) -> str:
     """Say what shows that the page came from the network; empty if nothing does."""
-    if _authentic(local):
+    if authentic(local):
         return ""
     rounds: Sequence[Part] = proof.get("again", ())
     if faster(here, local, rounds):
@@ -130,7 +144,7 @@ def network(here: Part, there: Part, local: Part, proof: Part) -> str:
 
 def server(here: Part, there: Part, local: Part, proof: Part) -> str:
     """Say what shows that the page is the server's own; empty if nothing does."""
-    if _authentic(local):
+    if authentic(local):
         return "its certificate is valid: the server said it"
     rounds: Sequence[Part] = proof.get("again", ())
     kept = bool(rounds) and all(one["kept"] for one in rounds)
@@ -149,10 +163,6 @@ def faster(here: Part, local: Part, rounds: Sequence[Part]) -> bool:
         return False
     quickest = min(trips)
     return bool(max(arrived) < min(SHARE * quickest, quickest - MARGIN))
-
-
-def _authentic(local: Part) -> bool:
-    return any(row["outcome"] == "ok" for row in local["tls"])
 
 
 def _kin(here: Part, there: Part) -> bool:

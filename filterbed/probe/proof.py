@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from filterbed.probe import resolve, sip, tls, web
 from filterbed.probe.address import endpoint, shown
+from filterbed.probe.initial import stalled
 from filterbed.probe.measure import TIMEOUT
 from filterbed.probe.page import MARGIN, same_page
 from filterbed.probe.stream import BrokenError, Row, Stream, connect_all, elapsed
@@ -37,6 +38,9 @@ def wanted(local: Part, control: Part) -> frozenset[str]:
     register = local["sip"]["register"]
     if register is not None and register["outcome"] == "rejected":
         return frozenset({"sip_again"})
+    if local.get("quic"):
+        here_only = stalled(local) and not stalled(control)
+        return frozenset({"other_name"} if here_only else ())
     if any(row["outcome"] == "reset" and row["after"] != "connect" for row in local["tls"]):
         return frozenset({"other_name"})
     if not local["http"] or local["tls"] or same_page(local, control):
@@ -71,7 +75,11 @@ def gather(
         proof["elsewhere"] = _usable(ask({**target, "addresses": local["dns"]["addresses"]}))
     if "sip_again" in names:
         proof["sip_again"] = _register(target, local)
-    if "other_name" in names:
+    if "other_name" in names and local.get("quic"):
+        where, address = url(target["url"]), local["quic"][0]["address"]
+        proof["other_name"] = _over_quic(INNOCENT, where, address)
+        proof["same_name"] = _over_quic(where.host, where, address)
+    elif "other_name" in names:
         where, address = url(target["url"]), (local["tls"] or local["http"])[0]["address"]
         proof["other_name"] = _under(INNOCENT, where, address)
         if "again" not in names:
@@ -128,6 +136,16 @@ def _under(name: str | None, where: Url, address: str) -> Row | None:
         return web.get(stream, name or where.authority, where.path, address=address)[1]
     finally:
         stream.close()
+
+
+def _over_quic(name: str, where: Url, address: str) -> Row:
+    """Fetch the page over QUIC under a name; the row of the last step tells how it ended."""
+    from filterbed.probe import quic  # as filterbed.probe.measure does
+
+    shaken, answered = quic.fetch(
+        address, where, timeout=TIMEOUT, flows=[], name=name, verify=False
+    )
+    return answered or shaken
 
 
 def _again(where: Url, address: str, trip: float) -> Row:

@@ -3,6 +3,7 @@
 Two fields more than the contract's are understood in every kind that needs a name resolved:
 `addresses` (a list: skip DNS and use these) and `families` (a list of 4 and 6; 4 alone by default).
 A call's `direction` is out, or in: then `callee` is who is asked to ring us.
+A web target may say `via`: `h3`, to be fetched over QUIC and nothing else.
 """
 
 from __future__ import annotations
@@ -57,8 +58,15 @@ def check(target: Any) -> Mapping[str, Any]:
     if kind == "chat":
         _chat(target)
     if kind == "web":
-        url(target["url"])
+        _via(target.get("via"), url(target["url"]))
     return target
+
+
+def _via(way: Any, where: Url) -> None:
+    if way not in (None, "h3"):
+        raise TargetError(f"via {way!r:.80}: expected h3, or nothing")
+    if way == "h3" and not where.secure:
+        raise TargetError("via 'h3': expected an https:// URL")
 
 
 def _options(target: Mapping[str, Any]) -> None:

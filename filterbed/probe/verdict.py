@@ -168,6 +168,7 @@ def answers(measurement: Part) -> bool:
     sip = measurement["sip"]["register"]
     return (
         any(row["outcome"] == "ok" for row in (*measurement["tcp"], *measurement["udp"]))
+        or any(row["after"] == "answer" for row in measurement.get("quic", ()))
         or _page(measurement) is not None
         or (sip is not None and sip["code"] is not None)
     )
@@ -175,7 +176,7 @@ def answers(measurement: Part) -> bool:
 
 def serves(measurement: Part, genuine: Part) -> bool:
     """Whether the addresses measured serve the name: a valid certificate, the same page, ..."""
-    if any(row["outcome"] == "ok" for row in measurement["tls"]):
+    if authentic(measurement):
         return True
     register = measurement["sip"]["register"]
     if register is not None and register["outcome"] == "ok":
@@ -184,6 +185,12 @@ def serves(measurement: Part, genuine: Part) -> bool:
         return answers(measurement)
     one, other = _page(measurement), _page(genuine)
     return one is not None and other is not None and alike(one, other)
+
+
+def authentic(measurement: Part) -> bool:
+    """Whether somebody with a valid certificate answered, over TCP or over QUIC."""
+    rows = (*measurement["tls"], *measurement.get("quic", ()))
+    return any(row["outcome"] == "ok" for row in rows)
 
 
 def alike(one: Part, other: Part) -> bool:
@@ -200,22 +207,33 @@ def alike(one: Part, other: Part) -> bool:
 
 def connection(local: Part, control: Part, proof: Part) -> Verdict | None:
     """Compare the connections; None when one of ours is up."""
-    if not local["tcp"] or any(row["outcome"] == "ok" for row in local["tcp"]):
+    return reach("tcp", _TCP, local, control, proof)
+
+
+def reach(
+    part: str, words: Mapping[str, str], local: Part, control: Part, proof: Part
+) -> Verdict | None:
+    """Compare a part's rows by address; None when one of ours is good.
+
+    `words`: outcome -> mechanism.
+    """
+    rows = local.get(part, ())
+    if not rows or any(row["outcome"] == "ok" for row in rows):
         return None
     seen = dict[str, str]()
     for measurement in (proof.get("elsewhere"), control):
-        seen |= {row["address"]: row["outcome"] for row in (measurement or {"tcp": ()})["tcp"]}
-    lost = [row for row in local["tcp"] if seen.get(row["address"]) == "ok"]
+        seen |= {row["address"]: row["outcome"] for row in (measurement or {}).get(part, ())}
+    lost = [row for row in rows if seen.get(row["address"]) == "ok"]
     if lost:
-        mechanisms = tuple(sorted({_TCP[row["outcome"]] for row in lost}))
+        mechanisms = tuple(sorted({words[row["outcome"]] for row in lost}))
         where = _list({row["address"] for row in lost})
         detail = f"{where}: {_list({row['outcome'] for row in lost})} here, open at the control"
         return Verdict("blocked", mechanisms, "network", detail)
-    if not any(row["address"] in seen for row in local["tcp"]):
+    if not any(row["address"] in seen for row in rows):
         return unknown("the control tried none of the addresses that fail here")
     if "ok" in seen.values():
         return unknown("the addresses given here fail everywhere, those given there are open")
-    here = {row["outcome"] for row in local["tcp"]}
+    here = {row["outcome"] for row in rows}
     if here == set(seen.values()):
         return down(f"{_list(here)} here and at the control")
     return unknown(f"{_list(here)} here, {_list(set(seen.values()))} at the control: both fail")

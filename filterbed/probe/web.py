@@ -80,7 +80,7 @@ def get(
         word = "invalid"
     if reply.first is not None:
         after = "answer"
-    return reply, _row(reply, word, address, elapsed(began)) | {"after": after}
+    return reply, row(reply, word, address, elapsed(began)) | {"after": after}
 
 
 def read(channel: Channel, reply: Reply, began: float) -> None:
@@ -164,7 +164,8 @@ def _results(body: bytes) -> int | None:
     return int(match[1]) if match else None
 
 
-def _row(reply: Reply, word: str, address: str, seconds: float) -> Row:
+def row(reply: Reply, word: str, address: str, seconds: float) -> Row:
+    """Write a response as the `http` row; `word` is how reading it ended."""
     title = _TITLE.search(reply.body)
     return {
         "address": address,

@@ -291,3 +291,32 @@ def test_servers_that_do_not_finish(word: str, row: dict[str, Any], text: str | 
 def test_a_search_that_finds_nothing(results: int | None, text: str | None) -> None:
     said = check("delisted", "web", http=http(results=results))
     assert said == [] if text is None else text in " ".join(said)
+
+
+def over_quic(word: str, quic: dict[str, Any], *page: dict[str, Any]) -> list[str]:
+    row = {"address": "1.1.1.1", "port": 443, "outcome": "ok", "error": None, **quic}
+    found = {**measured("https", http=list(page)), "tcp": [], "tls": [], "quic": [row]}
+    return holds(word, found, {**TARGETS["https"], "via": "h3"}, ("1.1.1.1",))
+
+
+@pytest.mark.parametrize(
+    ("word", "quic", "page"),
+    [
+        ("answers", {}, HTTP),
+        ("status: 503", {}, {**HTTP, "status": 503}),
+        ("redirect: b.net", {}, {**HTTP, "status": 301, "location": "https://b.net/"}),
+        ("refused", {"outcome": "refused"}, None),
+        ("silent", {"outcome": "timeout"}, None),
+        ("expired", {"outcome": "invalid", "error": "expired"}, None),
+    ],
+)
+def test_over_quic_each_word_holds_and_no_other(word: str, quic: Any, page: Any) -> None:
+    pages = [page] if page else []
+    assert over_quic(word, quic, *pages) == []
+    assert over_quic("status: 500" if word == "answers" else "answers", quic, *pages) != []
+
+
+def test_a_page_over_tcp_says_nothing_of_quic() -> None:
+    target = {**TARGETS["https"], "via": "h3"}
+    problems = holds("answers", {**measured("https"), "quic": []}, target, ("1.1.1.1",))
+    assert problems == ["quic: nothing was tried, expected ok"]

@@ -48,6 +48,10 @@ CASES = {
         injected(IPv6() / TCP(flags="R"), trigger={"http.host": "x.org"}),
         "http.reset.host",
     ),
+    "QUIC lost by its server name": (
+        {"event": "dropped", "trigger": {"quic.sni": "x.org", "quic.version": "v1"}},
+        "quic.timeout.sni",
+    ),
     "reset without a trigger": (injected(BASE / TCP(flags="R")), "tcp.reset"),
     "block page": (
         injected(BASE / TCP(flags="PA") / Raw(b"HTTP/1.1 403 Forbidden\r\n\r\n")),

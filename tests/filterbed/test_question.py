@@ -16,6 +16,7 @@ from filterbed.question import (
     ports,
     resolvers,
     target_name,
+    transport,
 )
 from scenarios.library import find
 from scenarios.loader import load
@@ -138,3 +139,10 @@ def test_a_scenario_is_read_whole_or_in_part() -> None:
     part = of_scenario(loaded, vantages=loaded.vantages[:1], targets=[one, two])
     assert part.pairs == ((loaded.vantages[0], two), (loaded.vantages[0], one))
     assert part.partial
+
+
+def test_pages_come_over_tcp_unless_over_quic() -> None:
+    plain = Target("a", "web", {"url": "https://a.net/"}, {})
+    quic = Target("b", "web", {"url": "https://a.net/", "via": "h3"}, {})
+    other = Target("c", "udp", {"host": "a.net", "port": 443}, {})
+    assert [transport(one) for one in (plain, quic, other)] == [6, 17, None]

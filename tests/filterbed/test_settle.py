@@ -122,6 +122,21 @@ def test_the_logs_own_trigger_names_it_too(log: Log) -> None:
     )
 
 
+def test_a_quic_flow_is_named_by_the_log_and_is_no_target_over_tcp(log: Log) -> None:
+    here, truths = question(), {**TRUTHS, "over-quic": TRUTHS["beside"]}
+    target = Target("over-quic", "web", {"url": URLS["beside"], "via": "h3"}, {})
+    asked = replace(
+        here,
+        targets=(*here.targets, target),
+        truths={("bj", name): truth for name, truth in truths.items()},
+    )
+    log.see(IP(src=CLIENT, dst=SHARED) / UDP(sport=4000, dport=80) / Raw(b"\xc0\0\0\0\1" * 240))
+    log.act(residual=True, trigger={"quic.sni": "beside.example.org"})
+    labels, problems = log.settle(asked)
+    assert problems == []
+    assert (labels["over-quic"], labels["beside"]) == (RESIDUAL, OK)
+
+
 def test_a_retry_of_the_banned_site_is_not_its_neighbour(log: Log) -> None:
     for port in (4000, 4001):
         log.open(SHARED, port, "banned.example.org")

@@ -16,7 +16,8 @@ PROJECT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     "name",
     [
-        *("quiet/bad-servers", "quiet/black-hole", "voip/congestion", "voip/phone-to-pc"),
+        *("quiet/bad-servers", "quiet/black-hole", "quiet/no-http3"),
+        *("voip/congestion", "voip/phone-to-pc"),
         *("http/geo-blocking", "http/store-delisting", "dns/poisoned-cache"),
         "dns/forged-handshake",
     ],

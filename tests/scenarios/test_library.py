@@ -107,7 +107,7 @@ def test_packs() -> None:
 
     assert names("@all") == set(NAMES)
     assert names("@negatives") == {
-        f"quiet/{name}" for name in ("bad-servers", "black-hole", "third-broken")
+        f"quiet/{name}" for name in ("bad-servers", "black-hole", "no-http3", "third-broken")
     }
     assert "voip/two-carriers" in names("@voip")
     assert {"dns/pool-2010", "quiet/third-broken"} <= names("@smoke") < names("@all")

@@ -7,7 +7,18 @@ from pathlib import Path
 
 from topologies.plan import Plan
 from topologies.service import Echo, Service, Sip, Skype, Turn, Web
-from topologies.services import dnssec, firewall, kamailio, nginx, nsd, sipp, skype, turn, unbound
+from topologies.services import (
+    caddy,
+    dnssec,
+    firewall,
+    kamailio,
+    nginx,
+    nsd,
+    sipp,
+    skype,
+    turn,
+    unbound,
+)
 from topologies.services.certificate import Authority
 from topologies.services.program import Program
 from topologies.services.standing import START_LIMIT, Dead, Spawn, Standing
@@ -76,6 +87,7 @@ def programs(
         sips = [service for service in here if isinstance(service, Sip)]
         servers = (
             nginx.program(name, webs, authority, workdir),
+            caddy.program(name, webs, authority, workdir),
             kamailio.program(name, sips, workdir, sipp.trunks(name, sips)),
         )
         found += [program for program in servers if program]
@@ -102,6 +114,8 @@ def _silent(services: Sequence[Service]) -> Iterator[firewall.Closed]:
         for address in service.addresses if service.manner == "silent" else ():
             if isinstance(service, Web):
                 yield address, "tcp", WEB_PORTS
+                if service.http3:
+                    yield address, "udp", (caddy.PORT,)
             elif isinstance(service, Echo):
                 yield address, "udp", (service.port,)
             elif isinstance(service, Skype):

@@ -41,13 +41,17 @@ def program(
         pair = authority.issue(service.names, service.addresses, service.certificate)
         files[home / f"{service.id}.pem"] = pair.certificate
         files[home / f"{service.id}.key"] = pair.key
-    audible = {a: None for s in open_ if s.manner != "silent" for a in s.addresses}
+    audible = {a: not s.http3 for s in open_ if s.manner != "silent" for a in s.addresses}
     return Program(
         id=f"{node}-nginx",
         node=node,
         argv=(binary("nginx", "nginx-light"), "-p", str(home), "-c", str(config), "-e", "stderr"),
         files=files,
-        ready=tuple(Ready("tcp", address, port) for address in audible for port in (80, 443)),
+        ready=tuple(
+            Ready("tcp", address, port)
+            for address, secure in audible.items()
+            for port in ((80, 443) if secure else (80,))
+        ),
     )
 
 
@@ -99,9 +103,10 @@ def _variable(service: Web) -> str:
 
 
 def _server(service: Web, home: Path, first: set[str]) -> str:
-    lines = [*_listen(service.addresses, first), *_names(service)]
-    lines.append(f"    ssl_certificate {home}/{service.id}.pem;")
-    lines.append(f"    ssl_certificate_key {home}/{service.id}.key;")
+    lines = [*_listen(service, first), *_names(service)]
+    if not service.http3:
+        lines.append(f"    ssl_certificate {home}/{service.id}.pem;")
+        lines.append(f"    ssl_certificate_key {home}/{service.id}.key;")
     for number, geo in enumerate(service.geo, start=1):
         answer = _answer(geo.status, geo.location, _geo_title(geo), service.id)
         lines.append(f"    if (${_variable(service)} = {number}) {{ {answer} }}")
@@ -161,13 +166,14 @@ def _geo_title(geo: Geo) -> str:
     return f"Not available where you are ({geo.status})"
 
 
-def _listen(addresses: Iterable[str], first: set[str]) -> Iterable[str]:
-    for address in addresses:
+def _listen(service: Web, first: set[str]) -> Iterable[str]:
+    for address in service.addresses:
         bracketed = f"[{address}]" if ":" in address else address
         default = "" if address in first else " default_server"
         first.add(address)
         yield f"    listen {bracketed}:80{default};"
-        yield f"    listen {bracketed}:443 ssl{default};"
+        if not service.http3:  # else port 443 is caddy's
+            yield f"    listen {bracketed}:443 ssl{default};"
 
 
 def _names(service: Web) -> Iterable[str]:
