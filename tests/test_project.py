@@ -85,6 +85,7 @@ UNMIRRORED = {
 
 #: Third-party packages a source may import: module -> distribution.
 THIRD_PARTY = {
+    "aioquic": "aioquic",
     "mininet": "mininet",
     "netfilterqueue": "NetfilterQueue",
     "scapy": "scapy",

@@ -25,6 +25,36 @@ SERVICE = "names: [www.two.net]"
 
 
 @pytest.mark.parametrize(
+    ("added", "word"),
+    [
+        ("", "refused"),
+        (", http3: true", "answers"),
+        (", http3: true, manner: silent", "silent"),
+        (", http3: true, certificate: expired", "expired"),
+        (", http3: true, status: 503", "{status: 503}"),
+    ],
+)
+def test_over_quic_a_site_must_speak_it(load: Load, added: str, word: str) -> None:
+    verdict = "ok" if word == "answers" else "down"
+    scenario = load(
+        (SERVICE, SERVICE + added),
+        ('"https://www.two.net/"', f'"https://www.two.net/", via: h3, baseline: {word}'),
+        ("{target: [two, call, inland], verdict: ok}", "{target: [call, inland], verdict: ok}"),
+        ("{target: dead,", f"{{target: two, verdict: {verdict}}}\n  - {{target: dead,"),
+    )
+    two = next(target for target in scenario.targets if target.name == "two")
+    assert set(two.baseline.values()) == {word.strip("{}")}
+    assert two.public() == {
+        "target": "two", "kind": "web", "url": "https://www.two.net/", "via": "h3",
+    }  # fmt: skip
+
+
+def test_over_quic_there_is_no_plain_http(broken: Broken) -> None:
+    told = broken(('"https://www.two.net/"', '"http://www.two.net/", via: h3, baseline: refused'))
+    assert any("targets.two.url" in line and "https://..., which h3" in line for line in told), told
+
+
+@pytest.mark.parametrize(
     ("added", "url", "word"),
     [
         ("", "http", "answers"),

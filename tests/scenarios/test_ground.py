@@ -80,6 +80,21 @@ def test_a_closed_port_is_closed_for_all_names(broken: Break) -> None:
     assert any("a port is open for both or for neither" in line for line in told)
 
 
+def test_port_443_of_an_address_is_one_servers(broken: Break, load: Load) -> None:
+    shared = "names: [www.two.net], addresses: [66.33.200.1], http3: true"
+    told = broken(("names: [www.two.net]", shared))
+    assert any("both speak HTTP/3, or neither" in line for line in told), told
+    both = ("66.33.200.1]}\n  two", "66.33.200.1], http3: true}\n  two")
+    scenario = load(("names: [www.two.net]", shared), both)
+    assert [s.id for s in scenario.services if getattr(s, "http3", False)] == ["one", "two"]
+
+
+@pytest.mark.parametrize("more", ["manner: slow", "manner: reset", "store: {app: Chess}"])
+def test_what_cannot_be_served_over_quic_is_refused(broken: Break, more: str) -> None:
+    told = broken(("names: [www.two.net]", f"names: [www.two.net], {more}, http3: true"))
+    assert any("services.two.http3: found true" in line for line in told), told
+
+
 def test_services_stand_where_their_carrier_is(load: Load) -> None:
     plan = load().plan
     assert plan.node("srv-cu").carrier == "unicom"

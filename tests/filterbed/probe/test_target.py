@@ -9,6 +9,7 @@ from filterbed.probe.target import check, url
 
 GOOD: list[dict[str, Any]] = [
     {"target": "a", "kind": "web", "url": "https://a.net/x?y=1"},
+    {"kind": "web", "url": "https://a.net/", "via": "h3"},
     {"kind": "dns", "name": "a.net", "qtype": "AAAA"},
     {"kind": "tcp", "host": "a.net", "port": 443, "families": [4, 6]},
     {"kind": "udp", "host": "192.0.2.1", "port": 53, "addresses": ["192.0.2.1"]},
@@ -37,6 +38,8 @@ def test_good(target: dict[str, Any]) -> None:
     [
         (None, "expected an object"),
         ([], "expected an object"),
+        ({"kind": "web", "url": "https://a.net/", "via": "h4"}, "via 'h4': expected h3"),
+        ({"kind": "web", "url": "http://a.net/", "via": "h3"}, "expected an https:// URL"),
         ({}, "expected one of web, dns"),
         ({"kind": ["web"]}, "expected one of web"),
         ({"kind": "web"}, "url None: expected str"),
