@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 
@@ -191,6 +193,36 @@ def test_nothing_is_said_to_what_is_no_client_s_part(client: Any) -> None:
 
 def test_the_same_seed_says_the_same(client: Any) -> None:
     assert client().shake().seq == client().shake().seq
+
+
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    data=st.sampled_from(["reset", "page", "nothing"]),
+    said=st.lists(
+        st.tuples(
+            st.integers(0, 63),
+            st.integers(-20, 20),
+            st.sampled_from([b"", b"GET / HTTP/1.1\r\n", b"\r\n", b"\x16\x03", b"x" * 1400]),
+        ),
+        max_size=30,
+    ),
+)
+def test_any_segments_are_met(Talk: Any, data: str, said: list[tuple[int, int, bytes]]) -> None:
+    """No answer to a RST, none to what does not acknowledge, and none but the client's own."""
+    talk = Talk(document(data=data), server=NOBODY)
+    one = Client(talk)
+    one.shake()
+    for flags, shift, payload in said:
+        letters = str(TCP(flags=flags).flags)
+        answers = one.send(letters, payload, seq=one.seq + shift)
+        assert one.last.verdict is DROP
+        assert all(answer.dport == one.sport for answer in answers)
+        if flags & 4 or not flags & 18:
+            assert answers == []
+        if data != "page":
+            assert len(answers) <= 1
 
 
 def test_it_is_for_handshakes_and_decided_once() -> None:
