@@ -5,12 +5,12 @@ Seconds are the process's own, so that what else the machine does counts less.
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.mix import POLICY, mix
+from censor.drivers import garbage
 from censor.engine import Engine
 from censor.policy import load
 from censor.rules import Policy
@@ -34,8 +34,7 @@ def paces(count: int, rounds: int, *, seed: int = 0) -> list[Pace]:
 def packets(count: int, *, seed: int = 0) -> list[tuple[bytes, float, bool]]:
     """Return packets of the stated mix, which are not the engine's garbage."""
     found = [(a.packet, a.now, a.inside) for a in mix(count, seed=seed)]
-    gc.collect()
-    gc.freeze()
+    garbage.spare()
     return found
 
 

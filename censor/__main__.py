@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from censor.drivers import document, replay
+from censor.drivers import document, garbage, replay
 from censor.errors import CensorError, MachineError, PolicyError
 from censor.policy import InvalidPolicy, load, problems
 from censor.reference import reference
@@ -120,9 +120,11 @@ def _reference(options: argparse.Namespace) -> int:
 
 def _policy(path: Path) -> Policy:
     try:
-        return load(document.read(path))
+        policy = load(document.read(path))
     except InvalidPolicy as fault:
         raise PolicyError(f"{path}: {problem}" for problem in fault.problems) from fault
+    garbage.spare()
+    return policy
 
 
 def _print(line: Mapping[str, Any]) -> None:

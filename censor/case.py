@@ -58,6 +58,7 @@ class Case:
     exempt: an exception holds for all of it. trigger: the last message seen, as events name it.
     followers: what reads several payloads together, each behind its protocol.
     announced: SDP spoke of it. peer: whom the box plays toward the client, if it plays somebody.
+    kept: bytes that are counted as waiting for the rest of a message, by `Hoard`.
     tcb: what the box believes of a TCP connection, where its streams alone do not say it.
     """
 
@@ -74,6 +75,7 @@ class Case:
         "flow",
         "followers",
         "greetings",
+        "kept",
         "keys",
         "line",
         "misses",
@@ -103,7 +105,7 @@ class Case:
         self.refused: dict[bool, tuple[int, str]] = _NONE
         self.spoken: App | None = None
         self.read = _UNREAD
-        self.misses = 0
+        self.misses = self.kept = 0
         self.said: frozenset[str] = frozenset()
         self.trigger: Mapping[str, Any] | None = None
         self._named: dict[str, Any] | None = None

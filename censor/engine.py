@@ -196,7 +196,7 @@ class Engine:
         return sentence.decide(settled=False)
 
     def _judge(self, packet: Packet, now: float, inside: bool, events: list[Event]) -> Decision:
-        court = self._court
+        court, memories = self._court, self._memories
         if packet.truncated:
             detail = {"captured": len(packet.data), "length": packet.total_length}
             events.append(Event(now, "truncated", self.seen, detail=detail))
@@ -220,7 +220,7 @@ class Engine:
             tcb.follow(packet, flow.from_client(packet))
         if self._intercepts and packet.flags & _SYN:
             case.greetings = {**case.greetings, flow.from_client(packet): greeting(packet)}
-        remembered = len(self._memories) and self._memories.find(case.keys)
+        remembered = memories.entries and memories.find(case.keys)
         if (
             packet.data_offset < packet.end
             or case.plain
@@ -234,7 +234,7 @@ class Engine:
                 case.topics = NO_TOPICS
             if court.buckets.evicted:
                 self._forget_buckets(now, events)
-            if case.flow.client_stream or case.flow.server_stream or case.followers:
+            if case.flow.client_stream or case.flow.server_stream or case.followers or case.kept:
                 self._make_room(case, now, events)
             if sentence.remembered:
                 self._unsettle(case)
@@ -292,7 +292,7 @@ class Engine:
         if (
             not case.idle
             or self._docket.wide
-            or (len(self._memories) and self._memories.find(case.keys))
+            or (self._memories.entries and self._memories.find(case.keys))
         ):
             return False
         case.settled = True

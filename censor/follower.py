@@ -236,17 +236,17 @@ REPEATS: Final = 2
 class SignatureFollower:
     """Looks at a flow's first payloads, of either end, for bytes of applications."""
 
-    __slots__ = ("_before_client", "_last_client", "_last_server", "_left", "_payloads", "_repeats")
+    __slots__ = (
+        "_before_client", "_last_client", "_last_server", "_left", "_payloads", "_repeats",
+        "finished",
+    )  # fmt: skip
 
     def __init__(self, reading: Reading) -> None:
         self._payloads = self._left = reading.payloads
         self._repeats = REPEATS
         self._before_client = 0
         self._last_client = self._last_server = b""
-
-    @property
-    def finished(self) -> bool:
-        return self._left == 0
+        self.finished = False
 
     def feed(self, datagram: bytes, from_client: bool, tcp: bool = False) -> Outcome:
         """Take a payload of either end; in TCP, one that comes again is not the next one."""
@@ -258,6 +258,7 @@ class SignatureFollower:
             before -= 1
         else:
             self._left -= 1
+            self.finished = not self._left
             if from_client:
                 self._before_client += 1
             if tcp:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from censor.dissect import sdp
 from censor.dissect.outcome import Foreign, Incomplete
 from censor.rules import Message
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A message of a protocol: what rules can see of it (None: nothing, as in a response), and
     how many bytes it took; `last` says that nothing after it in its stream is read, `announced`
     where it says that media will go."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Set
-from dataclasses import replace
 from typing import Final
 
 from censor.act import Act, Burden, Drop, Impostor, SynAck, Unreachable
@@ -34,10 +33,9 @@ _HALF: Final = 1 << 31
 #: Protocols of TCP whose answers are read too.
 _ANSWERING: Final = frozenset((App.SIP, App.STUN, App.RTP))
 
-_EVERY: Final = frozenset(App)
-
 #: What is asked about a relay's datagram itself; the rest is asked about what it carries.
 _OUTER: Final = frozenset((*PEEKING, App.STUN))
+_INNER: Final = frozenset(App) - _OUTER
 
 Rules = tuple[Rule, ...]
 
@@ -72,7 +70,7 @@ class Hearing:
             else:
                 self._read_datagram()
         done = sentence.acted or sentence.remembered or case.exempt or self._spared
-        if not done and len(self._court.memories):
+        if not done and self._court.memories.entries:
             self._recall()
         if case.burdens and not case.exempt and sentence.verdict is Verdict.ACCEPT:
             sentence.bear()
@@ -168,12 +166,12 @@ class Hearing:
         payload = self._packet.payload
         inner = self._relayed(payload)
         if inner is None:
-            if not self._ask(payload, _EVERY):
+            if not self._ask(payload):
                 self._miss()
             return
         self._ask(payload, _OUTER)
         if not self._sentence.acted:
-            self._ask(inner, _EVERY - _OUTER)
+            self._ask(inner, _INNER)
 
     def _relayed(self, payload: bytes) -> bytes | None:
         """Return what a relay carries in a datagram, if the box looks into that."""
@@ -185,11 +183,11 @@ class Hearing:
             return None
         return stun.relayed(payload, wide=habit.wide)
 
-    def _ask(self, payload: bytes, apps: Set[App]) -> bool:
+    def _ask(self, payload: bytes, apps: Set[App] | None = None) -> bool:
         """Ask some protocols about a datagram, until one says that it is its own; say whether."""
         case = self._case
         for app, rules in case.topics.items:
-            if app not in apps:
+            if apps is not None and app not in apps:
                 continue
             if app in FOLLOWERS:
                 found = self._follow(app, rules, payload)
@@ -221,6 +219,8 @@ class Hearing:
         """Return the flow's follower of a protocol, made if there is none."""
         case = self._case
         known = case.followers
+        if known and app is known[0]:
+            return known[1]  # type: ignore[return-value]
         if app in known:
             return known[known.index(app) + 1]  # type: ignore[return-value]
         follower = FOLLOWERS[app](self._court.policy.readings[app], case.announced)
@@ -268,7 +268,7 @@ class Hearing:
         hello = read(App.TLS, said, reading, stream=True, whole=stream is None or stream.reassemble)
         if isinstance(hello, Found) and hello.messages:
             return joined(hello.messages[0], message)
-        return replace(message, lacks=message.only)  # what it answers is forgotten
+        return message._replace(lacks=message.only)  # what it answers is forgotten
 
     def _miss(self) -> None:
         """Count a payload that no topic knows; after enough of them the box gives up.

@@ -12,6 +12,9 @@ from censor.case import Case
 from censor.follower import PEEKING, DtlsFollower, QuicFollower
 from censor.packet import Key
 
+#: Who lost something, nearly always.
+_NOBODY: Final[list[Case]] = []
+
 #: Bytes of all flows together.
 LIMIT: Final = 64 << 20
 
@@ -24,7 +27,7 @@ class Hoard:
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
         self.total = 0
-        self._held: OrderedDict[Key, tuple[Case, int]] = OrderedDict()
+        self._held: OrderedDict[Key, Case] = OrderedDict()
 
     def note(self, case: Case) -> list[Case]:
         """Count what a flow keeps now.
@@ -32,25 +35,29 @@ class Hoard:
         Returns: the flows that lost what they kept, for there is no room for all. They are read no
             more, but for what looks at payloads one by one.
         """
-        self.forget(case)
         size = kept(case)
+        if not (size or case.kept):
+            return _NOBODY
+        self.forget(case)
         if size:
-            self._held[case.flow.key] = (case, size)
+            self._held[case.flow.key] = case
+            case.kept = size
             self.total += size
         lost = []
         while self.total > self.limit:
-            _, (one, less) = self._held.popitem(last=False)
-            self.total -= less
+            _, one = self._held.popitem(last=False)
+            self.total -= one.kept
+            one.kept = 0
             _let_go(one)
             lost.append(one)
         return lost
 
     def forget(self, case: Case) -> None:
         """Count a flow no more: it is forgotten, or keeps nothing."""
-        held = self._held.get(case.flow.key)
-        if held is not None and held[0] is case:
+        if case.kept:
             del self._held[case.flow.key]
-            self.total -= held[1]
+            self.total -= case.kept
+            case.kept = 0
 
 
 def kept(case: Case) -> int:

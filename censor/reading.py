@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from censor.dissect import certificate, dns, http, sdp, sip, stun, tls
@@ -47,21 +46,7 @@ def read(
     `whole`: the box waits for the rest of a message; without it what is here must do. `later`: the
     stream had messages of this protocol before.
     """
-    if app is App.DNS:
-        return _dns(data, reading, stream)
-    if app is App.TLS:
-        return _certificate(data) if later else _tls(data, reading, whole)
-    if app is App.HTTP:
-        return _http(data, reading, whole)
-    if app is App.STUN:
-        return _stun(data, reading, stream, later)
-    if app is App.SSH:
-        return read_ssh(data, whole=whole)
-    if app is App.SOCKS:
-        return read_socks(data, later=later)
-    if app is App.OPENVPN:
-        return read_openvpn(data, later=later)
-    return _sip(data, stream, whole)
+    return _READERS[app](data, reading, stream, whole, later)
 
 
 def _plain(name: str | None) -> str | None:
@@ -80,23 +65,13 @@ def _dns(data: bytes, reading: Reading, stream: bool) -> Outcome:
     if seen.qr or seen.opcode or (len(seen.questions) != 1 and not reading.questions):
         return Found((), length)
     raw = bytes(data[2:length]) if stream else data
-    return Found(
-        tuple(
-            Message(
-                App.DNS,
-                _plain(one.name),
-                qtype=one.qtype,
-                trigger={
-                    "dns.name": _plain(one.name) or ".",
-                    "dns.qtype": _QTYPES.get(one.qtype, one.qtype),
-                },
-                raw=raw,
-                question_end=seen.question_end,
-            )
-            for one in seen.questions
-        ),
-        length,
-    )
+    return Found(tuple([_question(one, raw, seen.question_end) for one in seen.questions]), length)
+
+
+def _question(one: dns.Question, raw: bytes, end: int) -> Message:
+    name = _plain(one.name)
+    trigger = {"dns.name": name or ".", "dns.qtype": _QTYPES.get(one.qtype, one.qtype)}
+    return Message(App.DNS, name, None, one.qtype, trigger, raw, end)
 
 
 def _tls(data: bytes, reading: Reading, whole: bool) -> Outcome:
@@ -113,7 +88,7 @@ def _tls(data: bytes, reading: Reading, whole: bool) -> Outcome:
     if seen.records > 1 and not reading.records:
         return Found((), length, last=True)
     message = hello_trigger(App.TLS, seen)
-    return Found((message if last else replace(message, lacks=CERTIFIED),), length, last=last)
+    return Found((message if last else message._replace(lacks=CERTIFIED),), length, last=last)
 
 
 def _certificate(data: bytes) -> Outcome:
@@ -128,7 +103,8 @@ def _certificate(data: bytes) -> Outcome:
 def joined(hello: Message, shown: Message) -> Message:
     """Return what rules can see of a server's certificate and of the hello that it answers."""
     seen = certificate.Shown(hello.seen, shown.seen)
-    return replace(shown, name=hello.name, trigger={**hello.trigger, **shown.trigger}, seen=seen)
+    trigger = {**hello.trigger, **shown.trigger}
+    return shown._replace(name=hello.name, trigger=trigger, seen=seen)
 
 
 def hello_trigger(app: App, hello: tls.ClientHello) -> Message:
@@ -196,6 +172,21 @@ def _sip(data: bytes, stream: bool, whole: bool) -> Outcome:
     lacks = _REQUESTS_LACK
     message = Message(App.SIP, host, seen.method, trigger=trigger, seen=seen, lacks=lacks)
     return Found((message,), length, announced=announced)
+
+
+#: How each protocol is read; each is told whether it is a stream, and `whole` and `later`.
+_READERS: Final[Mapping[App, Callable[[bytes, Reading, bool, bool, bool], Outcome]]] = {
+    App.DNS: lambda data, reading, stream, whole, later: _dns(data, reading, stream),
+    App.TLS: lambda data, reading, stream, whole, later: (
+        _certificate(data) if later else _tls(data, reading, whole)
+    ),
+    App.HTTP: lambda data, reading, stream, whole, later: _http(data, reading, whole),
+    App.STUN: lambda data, reading, stream, whole, later: _stun(data, reading, stream, later),
+    App.SSH: lambda data, reading, stream, whole, later: read_ssh(data, whole=whole),
+    App.SOCKS: lambda data, reading, stream, whole, later: read_socks(data, later=later),
+    App.OPENVPN: lambda data, reading, stream, whole, later: read_openvpn(data, later=later),
+    App.SIP: lambda data, reading, stream, whole, later: _sip(data, stream, whole),
+}
 
 
 def glance(data: bytes) -> Mapping[str, object] | None:

@@ -57,24 +57,24 @@ class Memory:
 
 
 class Memories:
-    """At most `limit` entries; the oldest goes when there is no room."""
+    """At most `limit` entries, by their keys; the oldest goes when there is no room."""
 
-    __slots__ = ("_awaited", "_entries", "_heap", "limit", "next")
+    __slots__ = ("_awaited", "_heap", "entries", "limit", "next")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.next = inf
-        self._entries: dict[Key, Memory] = {}
+        self.entries: dict[Key, Memory] = {}
         self._awaited: dict[Key, float] = {}
         self._heap: list[tuple[float, Key]] = []
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def find(self, keys: Iterable[Key]) -> Memory | None:
         """Return the first entry under one of these keys."""
         for one in keys:
-            memory = self._entries.get(one)
+            memory = self.entries.get(one)
             if memory is not None:
                 return memory
         return None
@@ -82,9 +82,9 @@ class Memories:
     def set(self, memory: Memory) -> Memory | None:
         """Remember; what was under the key is replaced. Returns an entry that had to go."""
         gone = None
-        if memory.key not in self._entries and len(self._entries) >= self.limit:
-            gone = self._entries.pop(next(iter(self._entries)))
-        self._entries[memory.key] = memory
+        if memory.key not in self.entries and len(self.entries) >= self.limit:
+            gone = self.entries.pop(next(iter(self.entries)))
+        self.entries[memory.key] = memory
         self._await(memory)
         return gone
 
@@ -97,13 +97,13 @@ class Memories:
         while self.next <= now:
             due, one = heappop(self._heap)
             self.next = self._heap[0][0] if self._heap else inf
-            memory = self._entries.get(one)
+            memory = self.entries.get(one)
             if self._awaited.get(one) == due:
                 del self._awaited[one]
             if memory is None:
                 continue
             if memory.until <= due:
-                del self._entries[one]
+                del self.entries[one]
                 yield memory
             else:
                 self._await(memory)
@@ -115,6 +115,6 @@ class Memories:
         self._awaited[memory.key] = memory.until
         heappush(self._heap, (memory.until, memory.key))
         if len(self._heap) > 2 * self.limit + 64:
-            self._awaited = {one: entry.until for one, entry in self._entries.items()}
+            self._awaited = {one: entry.until for one, entry in self.entries.items()}
             self._heap = sorted((until, one) for one, until in self._awaited.items())
         self.next = self._heap[0][0]

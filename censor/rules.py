@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from censor.act import Act, DnsAnswer, Intercept, Probe, SipEnd
 from censor.flow import Flow
@@ -59,8 +60,7 @@ def topic(key: str) -> App | None:
     return _TOPICS.get(key.partition(".")[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What rules can see of one message; `name` is lower case and without a final dot.
 
     `name` is the name asked for (DNS), the Host (HTTP), the server name (TLS, QUIC, DTLS) or the
@@ -75,7 +75,7 @@ class Message:
     name: str | None
     method: str | None = None
     qtype: int | None = None
-    trigger: Mapping[str, Any] = field(default_factory=dict)
+    trigger: Mapping[str, Any] = MappingProxyType({})
     raw: bytes = b""
     question_end: int = 0
     seen: Any = None

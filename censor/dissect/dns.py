@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -52,8 +51,7 @@ class Edns(NamedTuple):
     dnssec_ok: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message. `question_end` is the offset behind the last question, from the header.
 
     answers, authorities, additionals: how many records the header claims. edns: None where there
@@ -133,25 +131,23 @@ def read_name(data: bytes, place: int) -> tuple[bytes, int] | None:
     Pointers must lead backwards, so they end. None for a name that is cut, too long, or made of
     labels of an unknown kind.
     """
-    wire = bytearray()
+    wire = b""
     behind = 0
-    floor = place
+    begin = floor = place
     pointers = 0
     size = len(data)
     while place < size:
         length = data[place]
         if not length:
-            wire.append(0)
-            return bytes(wire), behind or place + 1
+            return wire + data[begin : place + 1], behind or place + 1
         if length < 64:
-            stop = place + 1 + length
-            wire += data[place:stop]
-            if stop > size or len(wire) >= NAME_LIMIT:
+            place += 1 + length
+            if place > size or len(wire) + place - begin >= NAME_LIMIT:
                 return None
-            place = stop
         elif length >= 0xC0 and place + 1 < size and pointers < POINTER_LIMIT:
             behind = behind or place + 2
-            place = (length & 0x3F) << 8 | data[place + 1]
+            wire += data[begin:place]
+            begin = place = (length & 0x3F) << 8 | data[place + 1]
             if place >= floor:
                 return None
             floor = place
@@ -163,11 +159,12 @@ def read_name(data: bytes, place: int) -> tuple[bytes, int] | None:
 
 def spell(wire: bytes) -> str:
     """Write an uncompressed wire name as text, as `Question` says."""
+    wire = wire.lower()  # lengths are below 64, where letters begin
     labels = []
     place = 0
     while length := wire[place]:
-        labels.append(wire[place + 1 : place + 1 + length].lower())
         place += 1 + length
+        labels.append(wire[place - length : place])
     joined = b".".join(labels)
     if _PLAIN.match(joined) and joined.count(b".") == len(labels) - 1:
         return joined.decode("ascii")

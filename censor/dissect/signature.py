@@ -58,7 +58,9 @@ def _whatsapp(data: bytes, from_client: bool, before: int) -> bool:
 
 
 def _viber_udp(data: bytes, from_client: bool, before: int) -> bool:
-    return len(data) > 5 and (
+    if len(data) <= 5 or data[3]:
+        return False
+    return (
         data[2:4] == b"\x03\0"
         or (len(data) == 20 and data[2:4] == b"\x09\0")
         or data[2:6] == b"\x01\0\x05\0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final, NamedTuple
 
 from censor.dissect.head import (
     LIMIT,
@@ -62,6 +62,13 @@ class Uri:
     user: str | None
     host: str | None
     port: int | None
+
+
+class Status(NamedTuple):
+    """The first line of a response."""
+
+    code: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,18 +189,16 @@ def _request(line: bytes) -> tuple[str, Uri] | None:
     return words[0], read_uri(words[1])
 
 
-def _status(line: bytes) -> tuple[int, str] | None:
+def _status(line: bytes) -> Status | None:
     found = _STATUS.match(line.decode("latin-1").rstrip("\r"))
-    return None if found is None else (int(found[1]), found[2] or "")
+    return None if found is None else Status(int(found[1]), found[2] or "")
 
 
-def _message(line: tuple[str, Uri] | tuple[int, str], head: Head) -> Request | Response:
-    match line:
-        case (int(status), str(reason)):
-            return Response(head.headers, head.end, head.complete, status, reason)
-        case (str(method), Uri() as uri):
-            return Request(head.headers, head.end, head.complete, method, uri)
-    assert_never(line)
+def _message(line: tuple[str, Uri] | Status, head: Head) -> Request | Response:
+    if isinstance(line, Status):
+        return Response(head.headers, head.end, head.complete, line.code, line.reason)
+    method, uri = line
+    return Request(head.headers, head.end, head.complete, method, uri)
 
 
 def read_uri(text: str) -> Uri:
@@ -206,7 +211,7 @@ def read_uri(text: str) -> Uri:
     if scheme == "tel":
         return Uri(text, scheme, rest.partition(";")[0] or None, None, None)
     user, at, place = rest.partition("@") if "@" in rest else ("", "", rest)
-    host, port = split_host(re.split("[;?]", place, maxsplit=1)[0])
+    host, port = split_host(place.partition(";")[0].partition("?")[0])
     return Uri(text, scheme, user.partition(":")[0] if at else None, host, port)
 
 

@@ -73,3 +73,12 @@ def test_an_empty_hoard_forgets_nothing(Talk: Any) -> None:
     hoard.forget(case)
     assert hoard.note(case) == []
     assert hoard.total == 0
+
+
+def test_what_is_read_no_more_is_not_counted_though_the_flow_goes_on(Talk: Any) -> None:
+    talk = Talk(policy(9_000))
+    for start in (0, 300):
+        piece = b"\1" + b"\0\2\x58" + b"\0\0" + start.to_bytes(3, "big") + b"\0\1\x2c" + bytes(300)
+        record = b"\x16\xfe\xff" + bytes(8) + len(piece).to_bytes(2, "big") + piece
+        talk.udp(record, port=4433)
+        assert (talk.engine._hoard.total > 0) is (start == 0)
