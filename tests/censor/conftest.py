@@ -183,3 +183,116 @@ def invite() -> Any:
         ).encode()
 
     return make
+
+
+# --- policies that many conversations share ---------------------------------------------------
+
+
+def _policy(*rules: Any, position: str = "on-path", **more: Any) -> dict[str, Any]:
+    listed = [{"id": f"r{n}", **rule} for n, rule in enumerate(rules)]
+    return {"position": position, "rules": listed, **more}
+
+
+def _names(*suffixes: str) -> dict[str, Any]:
+    return {"suffix": list(suffixes)}
+
+
+_BLOCKED: dict[str, Any] = _names("blocked.example")
+_POISON: dict[str, Any] = {
+    "when": {"dns.name": _BLOCKED},
+    "then": {"inject": "dns-answer", "addresses": ["8.7.198.45", "2001:db8::1"], "ttl": 99},
+}
+_HOST: dict[str, Any] = {"when": {"http.host": _BLOCKED}, "then": {"inject": "reset"}}
+_SNI: dict[str, Any] = {"when": {"tls.sni": _BLOCKED}, "then": {"inject": "reset"}}
+_PAGE: dict[str, Any] = {
+    "when": {"http.host": _BLOCKED},
+    "then": {"inject": "block-page", "body": "no" * 1000},
+}
+_CARRIERS: dict[str, Any] = {
+    "when": {"sip.method": ["REGISTER", "INVITE"], "not": {"sip.host": _names("carrier.example")}},
+    "then": {"drop": "packet"},
+}
+
+
+def _remembering(**residual: Any) -> dict[str, Any]:
+    return {**_SNI, "then": {"inject": "reset", "residual": {"seconds": 90, **residual}}}
+
+
+_EVERYTHING = _policy(
+    _POISON, _remembering(on="any"), _HOST, _PAGE, _CARRIERS,
+    {"when": {"server.port": ["0-100"]}, "then": {"drop": "flow"}, "chance": 0.3},
+    {"when": {"not": {"protocol": "udp"}}, "then": {"inject": "reset"}, "chance": 0.3},
+    {"when": {"protocol": "tcp"}, "then": [{"rewrite": "reset"}, {"thin": 0.1}], "chance": 0.5},
+    {"when": {"server.port": ["60-80"]}, "then": {"inject": "icmp-unreachable"}, "chance": 0.5},
+    {"when": {"sip.method": ["INVITE"]}, "then": {"inject": "sip-response", "request": "pass"},
+     "continue": True},
+    {"when": {"sip.method": ["INVITE"]}, "then": [{"inject": "sip-cancel"}, {"inject": "sip-bye"}]},
+    {"when": {"dns.name": {"substring": [""]}},
+     "then": {"rewrite": "dns-answer", "addresses": ["::1"], "otherwise": "a"}},
+    {"when": {}, "then": [
+        {"rewrite": "packet", "ttl": {"mirror": 9}, "spoil": True, "chance": 0.5},
+        {"police": 800, "per": "pair", "chance": 0.5}, {"shape": 800, "per": "rule", "queue": 9},
+        {"delay": 1, "jitter": 1, "chance": 0.5}, {"cut": {"packets": 9, "seconds": 99}, "for": 9},
+    ]},
+    position="in-path", limits={"flows": 8, "residual": 2, "give_up": 2, "held": 2},
+)  # fmt: skip
+
+
+@pytest.fixture(name="policy", scope="session")
+def _policy_fixture() -> Any:
+    """Make a policy of rules, which get ids."""
+    return _policy
+
+
+@pytest.fixture(name="names", scope="session")
+def _names_fixture() -> Any:
+    """Make a condition on names by their suffixes."""
+    return _names
+
+
+@pytest.fixture(name="BLOCKED", scope="session")
+def _blocked_fixture() -> Any:
+    """Return the condition on what is blocked."""
+    return _BLOCKED
+
+
+@pytest.fixture(name="POISON", scope="session")
+def _poison_fixture() -> Any:
+    """Return a rule that answers queries."""
+    return _POISON
+
+
+@pytest.fixture(name="HOST", scope="session")
+def _host_fixture() -> Any:
+    """Return a rule that resets requests."""
+    return _HOST
+
+
+@pytest.fixture(name="SNI", scope="session")
+def _sni_fixture() -> Any:
+    """Return a rule that resets ClientHellos."""
+    return _SNI
+
+
+@pytest.fixture(name="PAGE", scope="session")
+def _page_fixture() -> Any:
+    """Return a rule that answers requests."""
+    return _PAGE
+
+
+@pytest.fixture(name="CARRIERS", scope="session")
+def _carriers_fixture() -> Any:
+    """Return a rule that drops calls but toward a carrier."""
+    return _CARRIERS
+
+
+@pytest.fixture(name="remembering", scope="session")
+def _remembering_fixture() -> Any:
+    """Make a rule that leaves a memory."""
+    return _remembering
+
+
+@pytest.fixture(name="EVERYTHING", scope="session")
+def _everything_fixture() -> Any:
+    """Return a policy with nearly every act."""
+    return _EVERYTHING

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,56 +20,6 @@ from censor.policy import load
 
 ROOT = Path(__file__).parents[2]
 ACCEPT, DROP = Verdict.ACCEPT, Verdict.DROP
-
-
-def policy(*rules: Any, position: str = "on-path", **more: Any) -> dict[str, Any]:
-    listed = [{"id": f"r{n}", **rule} for n, rule in enumerate(rules)]
-    return {"position": position, "rules": listed, **more}
-
-
-def names(*suffixes: str) -> dict[str, Any]:
-    return {"suffix": list(suffixes)}
-
-
-BLOCKED: dict[str, Any] = names("blocked.example")
-POISON: dict[str, Any] = {
-    "when": {"dns.name": BLOCKED},
-    "then": {"inject": "dns-answer", "addresses": ["8.7.198.45", "2001:db8::1"], "ttl": 99},
-}
-HOST: dict[str, Any] = {"when": {"http.host": BLOCKED}, "then": {"inject": "reset"}}
-SNI: dict[str, Any] = {"when": {"tls.sni": BLOCKED}, "then": {"inject": "reset"}}
-PAGE: dict[str, Any] = {
-    "when": {"http.host": BLOCKED},
-    "then": {"inject": "block-page", "body": "no" * 1000},
-}
-CARRIERS: dict[str, Any] = {
-    "when": {"sip.method": ["REGISTER", "INVITE"], "not": {"sip.host": names("carrier.example")}},
-    "then": {"drop": "packet"},
-}
-
-
-def remembering(**residual: Any) -> dict[str, Any]:
-    return {**SNI, "then": {"inject": "reset", "residual": {"seconds": 90, **residual}}}
-
-
-EVERYTHING = policy(
-    POISON, remembering(on="any"), HOST, PAGE, CARRIERS,
-    {"when": {"server.port": ["0-100"]}, "then": {"drop": "flow"}, "chance": 0.3},
-    {"when": {"not": {"protocol": "udp"}}, "then": {"inject": "reset"}, "chance": 0.3},
-    {"when": {"protocol": "tcp"}, "then": [{"rewrite": "reset"}, {"thin": 0.1}], "chance": 0.5},
-    {"when": {"server.port": ["60-80"]}, "then": {"inject": "icmp-unreachable"}, "chance": 0.5},
-    {"when": {"sip.method": ["INVITE"]}, "then": {"inject": "sip-response", "request": "pass"},
-     "continue": True},
-    {"when": {"sip.method": ["INVITE"]}, "then": [{"inject": "sip-cancel"}, {"inject": "sip-bye"}]},
-    {"when": {"dns.name": {"substring": [""]}},
-     "then": {"rewrite": "dns-answer", "addresses": ["::1"], "otherwise": "a"}},
-    {"when": {}, "then": [
-        {"rewrite": "packet", "ttl": {"mirror": 9}, "spoil": True, "chance": 0.5},
-        {"police": 800, "per": "pair", "chance": 0.5}, {"shape": 800, "per": "rule", "queue": 9},
-        {"delay": 1, "jitter": 1, "chance": 0.5}, {"cut": {"packets": 9, "seconds": 99}, "for": 9},
-    ]},
-    position="in-path", limits={"flows": 8, "residual": 2, "give_up": 2, "held": 2},
-)  # fmt: skip
 
 
 @settings(deadline=None)
@@ -99,7 +50,9 @@ EVERYTHING = policy(
         max_size=40,
     )
 )  # fmt: skip
-def test_any_bytes_give_a_decision(packets: list[tuple[bytes, bool, float]]) -> None:
+def test_any_bytes_give_a_decision(
+    EVERYTHING: Any, packets: list[tuple[bytes, bool, float]]
+) -> None:
     engine = Engine(load(EVERYTHING))
     now = 0.0
     for data, inside, step in packets:
@@ -113,7 +66,9 @@ def test_any_bytes_give_a_decision(packets: list[tuple[bytes, bool, float]]) -> 
         assert due is None or due > now
 
 
-def test_malformed_and_truncated_packets_are_said(Talk: Any, query: Any) -> None:
+def test_malformed_and_truncated_packets_are_said(
+    policy: Any, POISON: Any, Talk: Any, query: Any
+) -> None:
     talk = Talk(policy(POISON))
     talk.give(b"")
     talk.give(b"\x45\0\0\x14")
@@ -124,7 +79,9 @@ def test_malformed_and_truncated_packets_are_said(Talk: Any, query: Any) -> None
     assert [event.n for event in talk.events()] == [1, 2, 3]
 
 
-def test_flows_are_bounded_and_evictions_are_said(Talk: Any, get: Any) -> None:
+def test_flows_are_bounded_and_evictions_are_said(
+    policy: Any, HOST: Any, Talk: Any, get: Any
+) -> None:
     talk = Talk(policy(HOST, limits={"flows": 3}))
     for n in range(5):
         talk.connection(sport=50000 + n).say(get("free.example"))
@@ -134,21 +91,27 @@ def test_flows_are_bounded_and_evictions_are_said(Talk: Any, get: Any) -> None:
     assert len(talk.engine._quick) == 6
 
 
-def story(Talk: Any, query: Any, get: Any, *, seed: int) -> str:
+@pytest.fixture
+def story(policy: Any, POISON: Any, HOST: Any, Talk: Any, query: Any, get: Any) -> Any:
+    """Tell a story of chances with a seed."""
     rules = policy(
         {**POISON, "chance": 0.5, "then": {**POISON["then"], "ttl": {"random": [30, 255]}}},
         {**HOST, "then": {"inject": "reset", "ttl": {"random": [1, 255]}}},
     )
-    talk = Talk(rules, seed=seed)
-    for n in range(30):
-        talk.udp(query("blocked.example"), sport=4000 + n)
-        talk.connection(sport=50000 + n).say(get(f"w{n}.blocked.example"))
-    return repr([(e.record(box="b")) for e in talk.events()])
+
+    def tell(seed: int) -> str:
+        talk = Talk(rules, seed=seed)
+        for n in range(30):
+            talk.udp(query("blocked.example"), sport=4000 + n)
+            talk.connection(sport=50000 + n).say(get(f"w{n}.blocked.example"))
+        return repr([(e.record(box="b")) for e in talk.events()])
+
+    return tell
 
 
-def test_the_same_seed_does_the_same(Talk: Any, query: Any, get: Any) -> None:
-    assert story(Talk, query, get, seed=7) == story(Talk, query, get, seed=7)
-    assert story(Talk, query, get, seed=7) != story(Talk, query, get, seed=8)
+def test_the_same_seed_does_the_same(story: Any) -> None:
+    assert story(7) == story(7)
+    assert story(7) != story(8)
 
 
 def test_python_s_hash_seed_changes_nothing(tmp_path: Path) -> None:

@@ -17,33 +17,12 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 ACCEPT, DROP = Verdict.ACCEPT, Verdict.DROP
 
 
-def policy(*rules: Any, position: str = "on-path", **more: Any) -> dict[str, Any]:
-    listed = [{"id": f"r{n}", **rule} for n, rule in enumerate(rules)]
-    return {"position": position, "rules": listed, **more}
-
-
-def names(*suffixes: str) -> dict[str, Any]:
-    return {"suffix": list(suffixes)}
-
-
-BLOCKED: dict[str, Any] = names("blocked.example")
-POISON: dict[str, Any] = {
-    "when": {"dns.name": BLOCKED},
-    "then": {"inject": "dns-answer", "addresses": ["8.7.198.45", "2001:db8::1"], "ttl": 99},
-}
-HOST: dict[str, Any] = {"when": {"http.host": BLOCKED}, "then": {"inject": "reset"}}
-SNI: dict[str, Any] = {"when": {"tls.sni": BLOCKED}, "then": {"inject": "reset"}}
-
-
 # --- SIP -------------------------------------------------------------------------------------
 
-CARRIERS: dict[str, Any] = {
-    "when": {"sip.method": ["REGISTER", "INVITE"], "not": {"sip.host": names("carrier.example")}},
-    "then": {"drop": "packet"},
-}
 
-
-def test_sip_but_toward_a_carrier_is_dropped(Talk: Any, invite: Any) -> None:
+def test_sip_but_toward_a_carrier_is_dropped(
+    policy: Any, CARRIERS: Any, Talk: Any, invite: Any
+) -> None:
     talk = Talk(policy(CARRIERS, position="in-path"))
     assert talk.udp(invite("foreign.example"), port=5060, sport=5060).verdict is DROP
     assert talk.udp(invite("foreign.example", method="INVITE"), port=5060).verdict is DROP
@@ -53,7 +32,9 @@ def test_sip_but_toward_a_carrier_is_dropped(Talk: Any, invite: Any) -> None:
     assert talk.events()[0].trigger == {"sip.method": "REGISTER", "sip.host": "foreign.example"}
 
 
-def test_sip_over_tcp_message_by_message(Talk: Any, invite: Any) -> None:
+def test_sip_over_tcp_message_by_message(
+    policy: Any, CARRIERS: Any, Talk: Any, invite: Any
+) -> None:
     talk = Talk(policy(CARRIERS, position="in-path"))
     tcp = talk.connection(port=5060)
     assert tcp.say(invite("carrier.example")).verdict is ACCEPT
@@ -61,7 +42,9 @@ def test_sip_over_tcp_message_by_message(Talk: Any, invite: Any) -> None:
     assert tcp.say(invite("foreign.example", method="INVITE")).verdict is DROP
 
 
-def test_a_call_that_comes_back_over_the_same_connection_is_read(Talk: Any, invite: Any) -> None:
+def test_a_call_that_comes_back_over_the_same_connection_is_read(
+    policy: Any, CARRIERS: Any, Talk: Any, invite: Any
+) -> None:
     talk = Talk(policy(CARRIERS, position="in-path"))
     tcp = talk.connection(port=5060)
     tcp.say(invite("carrier.example"))
@@ -71,7 +54,9 @@ def test_a_call_that_comes_back_over_the_same_connection_is_read(Talk: Any, invi
 # --- exceptions and order --------------------------------------------------------------------
 
 
-def test_exceptions_win_wherever_they_stand(Talk: Any, query: Any, hello: Any) -> None:
+def test_exceptions_win_wherever_they_stand(
+    policy: Any, names: Any, POISON: Any, SNI: Any, Talk: Any, query: Any, hello: Any
+) -> None:
     rules = [
         POISON,
         SNI,
@@ -89,13 +74,13 @@ def test_exceptions_win_wherever_they_stand(Talk: Any, query: Any, hello: Any) -
     assert talk.udp(query("blocked.example"), sport=40001).settled
 
 
-def test_the_first_rule_that_matches_wins(Talk: Any, query: Any) -> None:
+def test_the_first_rule_that_matches_wins(policy: Any, POISON: Any, Talk: Any, query: Any) -> None:
     talk = Talk(policy({**POISON, "then": {"inject": "dns-answer", "rcode": "refused"}}, POISON))
     talk.udp(query("blocked.example"))
     assert {event.rule for event in talk.events()} == {"r0"}
 
 
-def test_several_acts_of_one_rule(Talk: Any, get: Any) -> None:
+def test_several_acts_of_one_rule(policy: Any, HOST: Any, Talk: Any, get: Any) -> None:
     acts = [{"inject": "reset", "flags": "R"}, {"inject": "reset", "count": 3}]
     talk = Talk(policy({**HOST, "then": acts}))
     talk.connection().say(get("blocked.example"))
@@ -105,7 +90,9 @@ def test_several_acts_of_one_rule(Talk: Any, get: Any) -> None:
 # --- chance ----------------------------------------------------------------------------------
 
 
-def test_chance_fires_now_and_then_and_says_when_it_does_not(Talk: Any, query: Any) -> None:
+def test_chance_fires_now_and_then_and_says_when_it_does_not(
+    policy: Any, POISON: Any, Talk: Any, query: Any
+) -> None:
     talk = Talk(policy({**POISON, "chance": 0.25}), seed=3)
     for port in range(1000):
         talk.udp(query("blocked.example"), sport=30000 + port)
@@ -114,14 +101,18 @@ def test_chance_fires_now_and_then_and_says_when_it_does_not(Talk: Any, query: A
     assert len(spared) + talk.words().count("injected") == 1000
 
 
-def test_certainty_makes_every_chance_come_true(Talk: Any, query: Any) -> None:
+def test_certainty_makes_every_chance_come_true(
+    policy: Any, POISON: Any, Talk: Any, query: Any
+) -> None:
     talk = Talk(policy({**POISON, "chance": 0.01}), certain=True)
     for port in range(50):
         talk.udp(query("blocked.example"), sport=30000 + port)
     assert talk.words().count("injected") == 50
 
 
-def test_what_chance_spares_the_next_rule_may_still_hit(Talk: Any, query: Any) -> None:
+def test_what_chance_spares_the_next_rule_may_still_hit(
+    policy: Any, POISON: Any, Talk: Any, query: Any
+) -> None:
     talk = Talk(policy({**POISON, "chance": 1e-9}, POISON))
     talk.udp(query("blocked.example"))
     assert [(e.event, e.rule) for e in talk.events()] == [
@@ -132,11 +123,9 @@ def test_what_chance_spares_the_next_rule_may_still_hit(Talk: Any, query: Any) -
 # --- memories --------------------------------------------------------------------------------
 
 
-def remembering(**residual: Any) -> dict[str, Any]:
-    return {**SNI, "then": {"inject": "reset", "residual": {"seconds": 90, **residual}}}
-
-
-def test_a_memory_hits_the_innocent_until_it_is_over(Talk: Any, hello: Any) -> None:
+def test_a_memory_hits_the_innocent_until_it_is_over(
+    policy: Any, remembering: Any, Talk: Any, hello: Any
+) -> None:
     talk = Talk(policy(remembering()))
     talk.connection(port=443).say(hello("blocked.example"))
     set_at = talk.now
@@ -166,7 +155,9 @@ def test_a_memory_hits_the_innocent_until_it_is_over(Talk: Any, hello: Any) -> N
     [("3-tuple", (True, False, False)), ("pair", (True, True, False)),
      ("4-tuple", (False, False, False))],
 )  # fmt: skip
-def test_what_a_memory_reaches(Talk: Any, hello: Any, key: str, hits: tuple[bool, ...]) -> None:
+def test_what_a_memory_reaches(
+    policy: Any, remembering: Any, Talk: Any, hello: Any, key: str, hits: tuple[bool, ...]
+) -> None:
     talk = Talk(policy(remembering(key=key)))
     talk.connection(port=443).say(hello("blocked.example"))
     found = [
@@ -178,14 +169,18 @@ def test_what_a_memory_reaches(Talk: Any, hello: Any, key: str, hits: tuple[bool
     assert tuple(found) == hits
 
 
-def test_a_memory_on_any_packet_answers_the_syn(Talk: Any, hello: Any) -> None:
+def test_a_memory_on_any_packet_answers_the_syn(
+    policy: Any, remembering: Any, Talk: Any, hello: Any
+) -> None:
     talk = Talk(policy(remembering(on="any")))
     talk.connection(port=443).say(hello("blocked.example"))
     decision = talk.connection(port=443, sport=50001, shake=False).segment(flags=SYN)
     assert [parse(i.data).flags for i in decision.injections] == [RST | ACK] * 2  # type: ignore[union-attr]
 
 
-def test_a_memory_is_renewed_only_if_it_says_so(Talk: Any, hello: Any) -> None:
+def test_a_memory_is_renewed_only_if_it_says_so(
+    policy: Any, remembering: Any, Talk: Any, hello: Any
+) -> None:
     for renew, hit in ((False, False), (True, True)):
         talk = Talk(policy(remembering(renew=renew)))
         talk.connection(port=443).say(hello("blocked.example"))
@@ -196,7 +191,9 @@ def test_a_memory_is_renewed_only_if_it_says_so(Talk: Any, hello: Any) -> None:
         assert bool(decision.injections) is hit
 
 
-def test_a_memory_with_an_act_of_its_own(Talk: Any, hello: Any) -> None:
+def test_a_memory_with_an_act_of_its_own(
+    policy: Any, remembering: Any, Talk: Any, hello: Any
+) -> None:
     rule = remembering(on="any", then={"drop": "packet"})
     talk = Talk(policy(rule, position="in-path"))
     tcp = talk.connection(port=443)
@@ -206,7 +203,9 @@ def test_a_memory_with_an_act_of_its_own(Talk: Any, hello: Any) -> None:
     assert talk.connection(port=443, sport=50001, shake=False).segment(flags=SYN).verdict is DROP
 
 
-def test_settled_flows_are_woken_by_a_memory(Talk: Any, hello: Any) -> None:
+def test_settled_flows_are_woken_by_a_memory(
+    policy: Any, remembering: Any, Talk: Any, hello: Any
+) -> None:
     talk = Talk(policy(remembering()))
     old = talk.connection(port=443, sport=50001)
     assert old.say(hello("free.example")).settled
@@ -219,7 +218,9 @@ def test_settled_flows_are_woken_by_a_memory(Talk: Any, hello: Any) -> None:
     assert old.say(b"encrypted").settled
 
 
-def test_exceptions_are_out_of_a_memory_s_reach(Talk: Any, hello: Any) -> None:
+def test_exceptions_are_out_of_a_memory_s_reach(
+    policy: Any, names: Any, remembering: Any, Talk: Any, hello: Any
+) -> None:
     allow = {"when": {"tls.sni": names("carrier.example")}, "then": {"allow": True}}
     talk = Talk(policy(remembering(), allow))
     talk.connection(port=443).say(hello("blocked.example"))
@@ -228,7 +229,9 @@ def test_exceptions_are_out_of_a_memory_s_reach(Talk: Any, hello: Any) -> None:
     assert not tcp.say(b"encrypted").injections
 
 
-def test_memories_are_bounded_and_evictions_are_said(Talk: Any, hello: Any) -> None:
+def test_memories_are_bounded_and_evictions_are_said(
+    policy: Any, remembering: Any, Talk: Any, hello: Any
+) -> None:
     talk = Talk(policy(remembering(), limits={"residual": 2}))
     for n in range(3):
         talk.server = f"93.184.216.{n}"
@@ -237,7 +240,9 @@ def test_memories_are_bounded_and_evictions_are_said(Talk: Any, hello: Any) -> N
     assert evicted.detail["key"]["server"] == "93.184.216.0"
 
 
-def test_a_memory_ends_at_its_time_whoever_looks_when(Talk: Any, hello: Any) -> None:
+def test_a_memory_ends_at_its_time_whoever_looks_when(
+    policy: Any, remembering: Any, Talk: Any, hello: Any
+) -> None:
     talk = Talk(policy(remembering()))
     talk.connection(port=443).say(hello("blocked.example"))
     due = talk.engine.due()
@@ -258,7 +263,15 @@ def pieces(data: bytes, cuts: list[int]) -> list[tuple[int, bytes]]:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_any_segmentation_gives_the_same_events(
-    Talk: Any, get: Any, hello: Any, invite: Any, data: st.DataObject
+    policy: Any,
+    BLOCKED: Any,
+    HOST: Any,
+    SNI: Any,
+    Talk: Any,
+    get: Any,
+    hello: Any,
+    invite: Any,
+    data: st.DataObject,
 ) -> None:
     rules = policy(HOST, SNI, {"when": {"sip.host": BLOCKED}, "then": {"inject": "reset"}})
     stream = data.draw(
@@ -282,7 +295,7 @@ def test_any_segmentation_gives_the_same_events(
         assert (one.seq, one.ack, one.flags) == (other.seq, other.ack, other.flags)
 
 
-def test_without_reassembly_a_cut_evades(Talk: Any, get: Any) -> None:
+def test_without_reassembly_a_cut_evades(policy: Any, HOST: Any, Talk: Any, get: Any) -> None:
     request = get("blocked.example")
     middle = request.index(b"blocked") + 3
     blind = {"reassemble": False}
@@ -296,7 +309,7 @@ def test_without_reassembly_a_cut_evades(Talk: Any, get: Any) -> None:
     assert "injected" in whole.words()
 
 
-def test_whose_copy_of_a_byte_counts(Talk: Any, get: Any) -> None:
+def test_whose_copy_of_a_byte_counts(policy: Any, HOST: Any, Talk: Any, get: Any) -> None:
     bad, good = get("blocked.example"), get("innocent.examp")[: len(get("blocked.example"))]
     assert len(bad) - len(good) == 1
     for overlap, words in (("first", 3), ("last", 0)):
@@ -317,7 +330,7 @@ def test_whose_copy_of_a_byte_counts(Talk: Any, get: Any) -> None:
     ],
 )  # fmt: skip
 def test_how_much_handshake_it_needs(
-    Talk: Any, get: Any, require: Any, syn: bool, synack: bool, reads: bool
+    policy: Any, HOST: Any, Talk: Any, get: Any, require: Any, syn: bool, synack: bool, reads: bool
 ) -> None:
     talk = Talk(policy(HOST, tcp={"require_handshake": require}))
     tcp = talk.connection(shake=False)
@@ -329,7 +342,9 @@ def test_how_much_handshake_it_needs(
     assert ("injected" in talk.words()) is reads
 
 
-def test_checksums_are_ignored_unless_the_box_verifies(Talk: Any, query: Any) -> None:
+def test_checksums_are_ignored_unless_the_box_verifies(
+    policy: Any, POISON: Any, Talk: Any, query: Any
+) -> None:
     packet = bytearray(
         forge.udp(forge.Ip(b"\x18\x30\0\2", b"\x08\x08\x08\x08"), 40000, 53,
                   query("blocked.example"))
@@ -340,7 +355,9 @@ def test_checksums_are_ignored_unless_the_box_verifies(Talk: Any, query: Any) ->
     assert strict.give(bytes(packet)) is PASS
 
 
-def test_only_the_first_request_unless_all_are_read(Talk: Any, get: Any) -> None:
+def test_only_the_first_request_unless_all_are_read(
+    policy: Any, HOST: Any, Talk: Any, get: Any
+) -> None:
     for requests, hit in (("first", False), ("all", True)):
         talk = Talk(policy(HOST, http={"requests": requests}))
         tcp = talk.connection()
@@ -349,7 +366,9 @@ def test_only_the_first_request_unless_all_are_read(Talk: Any, get: Any) -> None
         assert ("injected" in talk.words()) is hit
 
 
-def test_a_hello_over_two_records_evades_a_box_that_reads_one(Talk: Any, hello: Any) -> None:
+def test_a_hello_over_two_records_evades_a_box_that_reads_one(
+    policy: Any, SNI: Any, Talk: Any, hello: Any
+) -> None:
     whole = hello("blocked.example")
     body = whole[5:]
     cut = body.index(b"blocked") + 3
@@ -360,7 +379,7 @@ def test_a_hello_over_two_records_evades_a_box_that_reads_one(Talk: Any, hello: 
         assert ("injected" in talk.words()) is joins
 
 
-def test_ports_a_protocol_is_looked_for_on(Talk: Any, get: Any) -> None:
+def test_ports_a_protocol_is_looked_for_on(policy: Any, HOST: Any, Talk: Any, get: Any) -> None:
     talk = Talk(policy(HOST, http={"ports": [80, "8000-8999"]}))
     for n, (port, hit) in enumerate(((80, True), (8080, True), (81, False))):
         before = len(talk.words())
@@ -368,7 +387,7 @@ def test_ports_a_protocol_is_looked_for_on(Talk: Any, get: Any) -> None:
         assert (len(talk.words()) > before) is hit
 
 
-def test_flows_are_forgotten_when_idle(Talk: Any, get: Any) -> None:
+def test_flows_are_forgotten_when_idle(policy: Any, HOST: Any, Talk: Any, get: Any) -> None:
     talk = Talk(policy(HOST, limits={"idle": 30}))
     tcp = talk.connection()
     talk.now += 31

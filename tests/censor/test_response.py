@@ -15,28 +15,10 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 ACCEPT, DROP = Verdict.ACCEPT, Verdict.DROP
 
 
-def policy(*rules: Any, position: str = "on-path", **more: Any) -> dict[str, Any]:
-    listed = [{"id": f"r{n}", **rule} for n, rule in enumerate(rules)]
-    return {"position": position, "rules": listed, **more}
-
-
-def names(*suffixes: str) -> dict[str, Any]:
-    return {"suffix": list(suffixes)}
-
-
-BLOCKED: dict[str, Any] = names("blocked.example")
-POISON: dict[str, Any] = {
-    "when": {"dns.name": BLOCKED},
-    "then": {"inject": "dns-answer", "addresses": ["8.7.198.45", "2001:db8::1"], "ttl": 99},
-}
-HOST: dict[str, Any] = {"when": {"http.host": BLOCKED}, "then": {"inject": "reset"}}
-SNI: dict[str, Any] = {"when": {"tls.sni": BLOCKED}, "then": {"inject": "reset"}}
-
-
 # --- DNS -------------------------------------------------------------------------------------
 
 
-def test_poisons_a_query_and_lets_it_pass(Talk: Any, query: Any) -> None:
+def test_poisons_a_query_and_lets_it_pass(policy: Any, POISON: Any, Talk: Any, query: Any) -> None:
     talk = Talk(policy(POISON))
     decision = talk.udp(query("wWw.bLocked.example"))
     assert decision.verdict is ACCEPT
@@ -59,7 +41,9 @@ def test_poisons_a_query_and_lets_it_pass(Talk: Any, query: Any) -> None:
     assert injected.detail["toward"] == "client"
 
 
-def test_leaves_other_names_ports_and_answers_alone(Talk: Any, query: Any) -> None:
+def test_leaves_other_names_ports_and_answers_alone(
+    policy: Any, POISON: Any, Talk: Any, query: Any
+) -> None:
     talk = Talk(policy(POISON))
     talk.udp(query("free.example"))
     talk.udp(query("xblocked.example"))
@@ -87,7 +71,14 @@ def test_leaves_other_names_ports_and_answers_alone(Talk: Any, query: Any) -> No
     ],
 )
 def test_answers(
-    Talk: Any, query: Any, act: Any, qtype: int, rcode: int | None, addresses: list[str]
+    policy: Any,
+    BLOCKED: Any,
+    Talk: Any,
+    query: Any,
+    act: Any,
+    qtype: int,
+    rcode: int | None,
+    addresses: list[str],
 ) -> None:
     talk = Talk(policy({"when": {"dns.name": BLOCKED}, "then": {"inject": "dns-answer", **act}}))
     talk.udp(query("blocked.example", qtype))
@@ -100,7 +91,7 @@ def test_answers(
     assert [rr.rdata for rr in answer.an or []] == addresses
 
 
-def test_header_quirks_of_forged_answers(Talk: Any, query: Any) -> None:
+def test_header_quirks_of_forged_answers(policy: Any, POISON: Any, Talk: Any, query: Any) -> None:
     act = {**POISON["then"], "ttl": "mirror", "ip_id": "mirror", "df": False, "aa": True,
            "answer_ttl": 60}  # fmt: skip
     talk = Talk(policy({**POISON, "then": act}))
@@ -111,7 +102,7 @@ def test_header_quirks_of_forged_answers(Talk: Any, query: Any) -> None:
     assert DNS(packet.payload).aa == 1
 
 
-def test_queries_over_ipv6(Talk: Any, query: Any) -> None:
+def test_queries_over_ipv6(policy: Any, POISON: Any, Talk: Any, query: Any) -> None:
     talk = Talk(policy(POISON), client="2600::2", server="2001:db8:53::1")
     talk.udp(query("blocked.example", 28))
     (packet,) = talk.forged()
@@ -119,7 +110,7 @@ def test_queries_over_ipv6(Talk: Any, query: Any) -> None:
     assert [rr.rdata for rr in DNS(packet.payload).an] == ["2001:db8::1"]
 
 
-def test_queries_that_come_in(Talk: Any, query: Any) -> None:
+def test_queries_that_come_in(policy: Any, POISON: Any, Talk: Any, query: Any) -> None:
     talk = Talk(policy(POISON))
     packet = forge.udp(forge.Ip(bytes([9, 9, 9, 9]), bytes([24, 48, 0, 9])), 4000, 53,
                        query("blocked.example"))  # fmt: skip
@@ -129,7 +120,9 @@ def test_queries_that_come_in(Talk: Any, query: Any) -> None:
     assert outbound.give(packet, inside=False).injections == ()
 
 
-def test_in_path_the_query_does_not_reach_the_server(Talk: Any, query: Any) -> None:
+def test_in_path_the_query_does_not_reach_the_server(
+    policy: Any, POISON: Any, Talk: Any, query: Any
+) -> None:
     talk = Talk(policy(POISON, position="in-path"))
     decision = talk.udp(query("blocked.example"))
     assert decision.verdict is DROP
@@ -137,7 +130,9 @@ def test_in_path_the_query_does_not_reach_the_server(Talk: Any, query: Any) -> N
     assert talk.words() == ["matched", "injected", "dropped"]
 
 
-def test_two_questions_evade_a_box_that_reads_one(Talk: Any, query: Any) -> None:
+def test_two_questions_evade_a_box_that_reads_one(
+    policy: Any, POISON: Any, Talk: Any, query: Any
+) -> None:
     one = query("blocked.example")
     two = one[:5] + b"\2" + one[6:] + one[12:]
     talk = Talk(policy(POISON))
@@ -152,7 +147,9 @@ def test_two_questions_evade_a_box_that_reads_one(Talk: Any, query: Any) -> None
     ("over_tcp", "flags"),
     [("nothing", []), ("reset", [RST | ACK, RST | ACK]), ("answer", [ACK | PSH | FIN, RST | ACK])],
 )
-def test_dns_over_tcp(Talk: Any, query: Any, over_tcp: str, flags: list[int]) -> None:
+def test_dns_over_tcp(
+    policy: Any, POISON: Any, Talk: Any, query: Any, over_tcp: str, flags: list[int]
+) -> None:
     act = {**POISON["then"], "over_tcp": over_tcp}
     talk = Talk(policy({**POISON, "then": act}))
     tcp = talk.connection(port=53)
@@ -168,7 +165,9 @@ def test_dns_over_tcp(Talk: Any, query: Any, over_tcp: str, flags: list[int]) ->
         assert DNS(page.payload[2:]).an[0].rdata == "8.7.198.45"
 
 
-def test_later_queries_of_one_connection_are_read_too(Talk: Any, query: Any) -> None:
+def test_later_queries_of_one_connection_are_read_too(
+    policy: Any, BLOCKED: Any, Talk: Any, query: Any
+) -> None:
     talk = Talk(policy({"when": {"dns.name": BLOCKED}, "then": {"inject": "reset"}}))
     tcp = talk.connection(port=53)
     for name in ("a.example", "b.example", "blocked.example"):
@@ -180,7 +179,9 @@ def test_later_queries_of_one_connection_are_read_too(Talk: Any, query: Any) -> 
 # --- resets ----------------------------------------------------------------------------------
 
 
-def test_resets_both_ends_with_the_numbers_they_expect(Talk: Any, get: Any) -> None:
+def test_resets_both_ends_with_the_numbers_they_expect(
+    policy: Any, HOST: Any, Talk: Any, get: Any
+) -> None:
     act = {"inject": "reset", "offsets": [0, 1460, 4380], "ttl": {"random": [39, 238]},
            "ip_id": {"random": [163, 65119]}, "window": "mirror"}  # fmt: skip
     talk = Talk(policy({**HOST, "then": act}))
@@ -200,7 +201,7 @@ def test_resets_both_ends_with_the_numbers_they_expect(Talk: Any, get: Any) -> N
 
 
 @pytest.mark.parametrize("toward", ["client", "server"])
-def test_resets_one_end_only(Talk: Any, get: Any, toward: str) -> None:
+def test_resets_one_end_only(policy: Any, HOST: Any, Talk: Any, get: Any, toward: str) -> None:
     talk = Talk(policy({**HOST, "then": {"inject": "reset", "toward": toward, "flags": "R"}}))
     tcp = talk.connection()
     tcp.say(get("blocked.example"))
@@ -210,7 +211,7 @@ def test_resets_one_end_only(Talk: Any, get: Any, toward: str) -> None:
     assert [e.detail["toward"] for e in talk.events() if e.event == "injected"] == [toward]
 
 
-def test_resets_on_a_server_name(Talk: Any, hello: Any) -> None:
+def test_resets_on_a_server_name(policy: Any, SNI: Any, Talk: Any, hello: Any) -> None:
     talk = Talk(policy(SNI))
     tcp = talk.connection(port=443)
     tcp.say(hello("www.blocked.example"))
@@ -224,7 +225,7 @@ def test_resets_on_a_server_name(Talk: Any, hello: Any) -> None:
 
 
 @pytest.mark.parametrize("on", [SYN, SYN | ACK])
-def test_resets_during_the_handshake(Talk: Any, on: int) -> None:
+def test_resets_during_the_handshake(policy: Any, Talk: Any, on: int) -> None:
     talk = Talk(policy({"when": {"server.port": [443]}, "then": {"inject": "reset"}}))
     tcp = talk.connection(port=443, shake=False)
     decision = tcp.segment(flags=SYN)
@@ -240,7 +241,7 @@ def test_resets_during_the_handshake(Talk: Any, on: int) -> None:
         assert (sides[False].seq, sides[False].ack) == (1001, 9001)  # type: ignore[union-attr]
 
 
-def test_rst_segments_draw_no_resets(Talk: Any) -> None:
+def test_rst_segments_draw_no_resets(policy: Any, Talk: Any) -> None:
     talk = Talk(policy({"when": {"server.port": [443]}, "then": {"inject": "reset"}}))
     tcp = talk.connection(port=443, shake=False)
     tcp.segment(flags=RST)
@@ -249,13 +250,8 @@ def test_rst_segments_draw_no_resets(Talk: Any) -> None:
 
 # --- block pages -----------------------------------------------------------------------------
 
-PAGE: dict[str, Any] = {
-    "when": {"http.host": BLOCKED},
-    "then": {"inject": "block-page", "body": "no" * 1000},
-}
 
-
-def test_a_page_on_path_races_the_server(Talk: Any, get: Any) -> None:
+def test_a_page_on_path_races_the_server(policy: Any, PAGE: Any, Talk: Any, get: Any) -> None:
     talk = Talk(policy(PAGE))
     tcp = talk.connection()
     decision = tcp.say(get("blocked.example"))
@@ -269,7 +265,7 @@ def test_a_page_on_path_races_the_server(Talk: Any, get: Any) -> None:
     assert (reset.seq, reset.ack, reset.flags) == (tcp.seq, tcp.ack, RST | ACK)
 
 
-def test_a_page_in_path_stands_for_the_server(Talk: Any, get: Any) -> None:
+def test_a_page_in_path_stands_for_the_server(policy: Any, PAGE: Any, Talk: Any, get: Any) -> None:
     talk = Talk(policy({**PAGE, "then": {**PAGE["then"], "then": "reset"}}, position="in-path"))
     tcp = talk.connection()
     before = tcp.seq

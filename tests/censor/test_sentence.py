@@ -10,21 +10,7 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 ACCEPT, DROP = Verdict.ACCEPT, Verdict.DROP
 
 
-def policy(*rules: Any, position: str = "on-path", **more: Any) -> dict[str, Any]:
-    listed = [{"id": f"r{n}", **rule} for n, rule in enumerate(rules)]
-    return {"position": position, "rules": listed, **more}
-
-
-def names(*suffixes: str) -> dict[str, Any]:
-    return {"suffix": list(suffixes)}
-
-
-BLOCKED: dict[str, Any] = names("blocked.example")
-HOST: dict[str, Any] = {"when": {"http.host": BLOCKED}, "then": {"inject": "reset"}}
-SNI: dict[str, Any] = {"when": {"tls.sni": BLOCKED}, "then": {"inject": "reset"}}
-
-
-def test_drops_every_packet_of_an_address(Talk: Any, query: Any) -> None:
+def test_drops_every_packet_of_an_address(policy: Any, Talk: Any, query: Any) -> None:
     rule = {"when": {"server.address": ["93.184.0.0/16"]}, "then": {"drop": "packet"}}
     talk = Talk(policy(rule, position="in-path"))
     for _ in range(3):
@@ -36,7 +22,7 @@ def test_drops_every_packet_of_an_address(Talk: Any, query: Any) -> None:
     assert free.udp(query("a.example")).verdict is ACCEPT
 
 
-def test_drops_toward_one_end(Talk: Any) -> None:
+def test_drops_toward_one_end(policy: Any, Talk: Any) -> None:
     rule = {"when": {"server.port": [443]}, "then": {"drop": "packet", "toward": "client"}}
     talk = Talk(policy(rule, position="in-path"))
     tcp = talk.connection(port=443)
@@ -46,7 +32,9 @@ def test_drops_toward_one_end(Talk: Any) -> None:
     assert {e.detail.get("toward") for e in talk.events() if e.event == "dropped"} == {"client"}
 
 
-def test_a_dropped_request_stays_dropped_when_it_is_repeated(Talk: Any, get: Any) -> None:
+def test_a_dropped_request_stays_dropped_when_it_is_repeated(
+    policy: Any, HOST: Any, Talk: Any, get: Any
+) -> None:
     talk = Talk(policy({**HOST, "then": {"drop": "packet"}}, position="in-path"))
     tcp = talk.connection()
     request = get("blocked.example")
@@ -60,7 +48,7 @@ def test_a_dropped_request_stays_dropped_when_it_is_repeated(Talk: Any, get: Any
     assert talk.words() == ["matched"] + ["dropped"] * 4
 
 
-def test_drops_a_flow_from_then_on(Talk: Any, hello: Any) -> None:
+def test_drops_a_flow_from_then_on(policy: Any, SNI: Any, Talk: Any, hello: Any) -> None:
     talk = Talk(policy({**SNI, "then": {"drop": "flow"}}, position="in-path"))
     tcp = talk.connection(port=443)
     assert tcp.say(hello("blocked.example")).verdict is DROP
@@ -69,7 +57,7 @@ def test_drops_a_flow_from_then_on(Talk: Any, hello: Any) -> None:
     assert talk.connection(port=443, sport=50001).say(hello("free.example")).verdict is ACCEPT
 
 
-def test_drops_the_answers_of_a_flow(Talk: Any, hello: Any) -> None:
+def test_drops_the_answers_of_a_flow(policy: Any, SNI: Any, Talk: Any, hello: Any) -> None:
     talk = Talk(policy({**SNI, "then": {"drop": "flow", "toward": "client"}}, position="in-path"))
     tcp = talk.connection(port=443)
     assert tcp.say(hello("blocked.example")).verdict is ACCEPT
@@ -77,7 +65,7 @@ def test_drops_the_answers_of_a_flow(Talk: Any, hello: Any) -> None:
     assert tcp.segment().verdict is ACCEPT
 
 
-def test_drops_datagrams_by_name(Talk: Any, query: Any) -> None:
+def test_drops_datagrams_by_name(policy: Any, BLOCKED: Any, Talk: Any, query: Any) -> None:
     rule = {"when": {"dns.name": BLOCKED, "dns.qtype": ["AAAA"]}, "then": {"drop": "packet"}}
     talk = Talk(policy(rule, position="in-path"))
     assert talk.udp(query("blocked.example", 28)).verdict is DROP
