@@ -25,7 +25,7 @@ _CLIENTS: Final = frozenset(("dns", "http", "tls", "quic", "dtls", "ssh", "socks
 _ANSWERS: Final = ("tls.certificate", "tls.issuer")
 _SEGMENTS: Final = ("tcp.flags", "tcp.header_length")
 #: Acts upon segments alone.
-_TCP_ACTS: Final = ("reset", "fin", "syn-ack", "rewrite reset")
+_TCP_ACTS: Final = ("reset", "fin", "syn-ack", "probe", "rewrite reset")
 #: What `rewrite: packet` may change.
 _FIELDS: Final = ("ttl", "ip_id", "window", "flags", "spoil", "bad_checksum")
 #: How long a domain name is at most, as text; Source: RFC 1035 section 2.3.4.
@@ -71,7 +71,7 @@ def futile_act(
     if asked.get("protocol") in ("udp", "icmp"):
         carriers = {str(asked["protocol"])}
     if kind in _TCP_ACTS and carriers and "tcp" not in carriers:
-        yield Problem((*path, place), act[place], "a rule about tcp", "only TCP can be reset")
+        yield Problem((*path, place), act[place], "a rule about tcp", "it is a segment of TCP")
     if kind == "rewrite packet" and all(
         act.get(key) is None or act[key] is False for key in _FIELDS
     ):

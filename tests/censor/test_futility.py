@@ -19,6 +19,7 @@ CNAME = ".".join(["a" * 60] * 4)
 #: A condition, an act, the rest of the document, and where it is wrong.
 WRONG: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], tuple[str, str]]] = [
     (QUIC, RESET, {}, ("then", "inject")),
+    (QUIC, {"inject": "probe", "from": ["24.48.9.9"]}, {}, ("then", "inject")),
     ({"dtls.sni": NAME}, {"rewrite": "reset"}, {}, ("then", "rewrite")),
     ({"protocol": "udp"}, {"rewrite": "reset"}, {}, ("then", "rewrite")),
     ({"stun": True}, {"inject": "fin"}, {"stun": {"over": ["udp"]}}, ("then", "inject")),
