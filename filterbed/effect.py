@@ -4,6 +4,8 @@ The proof holds this against the truth: a scenario that declares a forged addres
 answers NXDOMAIN is wrong although both are acts. An act names what it *can* be seen as; which of
 it a client sees is the live run's business.
 A forged DNS answer shows as itself, or as SERVFAIL where a recursor that validates was told it.
+What a call's media suffers is told by the rule's acts: to drop, thin, police, hold and cut are
+logged alike.
 
 Limits:  an act without a trigger (a rule by address, a memory) can manifest at several layers.
 Source:  docs/design.md (events), scenarios/taxonomy.yaml (nodes).
@@ -12,7 +14,8 @@ Source:  docs/design.md (events), scenarios/taxonomy.yaml (nodes).
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import dns.exception
@@ -23,6 +26,8 @@ from filterbed.header import dissect
 from scenarios.model import Label
 
 Event = Mapping[str, Any]
+#: What each rule does, by its id: the acts of its `then`, as the policy writes them.
+Rules = Mapping[str, Sequence[Mapping[str, Any]]]
 _RST, _FIN = 0x04, 0x01
 _TCP, _UDP = 6, 17
 _RCODES: Final = {
@@ -49,7 +54,31 @@ _LOST: Final = {
 _FORGED: Final = {"self": "tls.mitm.self_signed", "ca": "tls.mitm.ca_signed"}
 _SIP_LOST: Final = {
     "REGISTER": ("sip.register.timeout",),
-    "INVITE": ("sip.invite.timeout",),
+    **dict.fromkeys(("INVITE", "ACK", "PRACK", "CANCEL"), ("sip.invite.timeout",)),
+}
+_REJECTED: Final = {b"REGISTER": "sip.register.reject", b"INVITE": "sip.invite.reject"}
+#: A relay's own methods; the rest of STUN is for finding addresses and ways.
+_RELAY: Final = frozenset(
+    {
+        *("allocate", "refresh", "send", "data", "create-permission", "channel-bind"),
+        *("connect", "connection-bind", "connection-attempt", "channel-data"),
+    }
+)
+#: What a call's media shows, by what is done to it; a drop one way is known apart.
+_MEDIA: Final = {
+    "thin": ("rtp.loss",),
+    "police": ("rtp.throttle",),
+    "shape": ("rtp.throttle", "rtp.jitter"),
+    "delay": ("rtp.jitter",),
+}
+#: What is lost when a protocol is recognised by its first payloads.
+_LIKE: Final = {
+    "dns": ("dns.timeout",),
+    "http": ("http.timeout", "http.throttle", "tcp.cut"),
+    "tls": ("tls.timeout", "tls.throttle", "tcp.cut"),
+    "quic": ("quic.timeout", "quic.throttle"),
+    "sip": ("sip",),
+    "stun": ("stun.timeout", "turn.timeout"),
 }
 _ANY_LOST: Final = {
     "tcp": ("tcp.timeout", "tcp.throttle", "tcp.cut", "tls.timeout", "http.timeout", "ip",
@@ -60,8 +89,9 @@ _ANY_LOST: Final = {
 }  # fmt: skip
 
 
-def effects(event: Event) -> frozenset[str]:
+def effects(event: Event, rules: Rules | None = None) -> frozenset[str]:
     """Return the taxonomy nodes that one act can manifest as; empty for what is no act."""
+    then = (rules or {}).get(str(event.get("rule")), ())
     word = event.get("event")
     found: set[str] = set()
     if word == "injected":
@@ -70,9 +100,9 @@ def effects(event: Event) -> frozenset[str]:
     elif word == "rewritten":
         for text in event.get("packets") or ():
             found |= _injected(bytes.fromhex(text), _trigger(event))
-        found |= _lost(event)
+        found |= _lost(event, then)
     elif word in ("dropped", "held"):
-        found |= _lost(event)
+        found |= _lost(event, then)
     elif word == "intercepted":
         found.add(_FORGED.get(str(event.get("signed")), "tls.mitm"))
     if found and event.get("residual"):
@@ -80,7 +110,7 @@ def effects(event: Event) -> frozenset[str]:
     return frozenset(found)
 
 
-def consistent(label: Label, acts: Iterable[Event]) -> bool:
+def consistent(label: Label, acts: Iterable[Event], rules: Rules | None = None) -> bool:
     """Say whether any of `acts` can be what `label` declares.
 
     An effect and a mechanism agree where one is the other or leads to it. A label that names no
@@ -90,10 +120,17 @@ def consistent(label: Label, acts: Iterable[Event]) -> bool:
     acts = list(acts)
     taken = {act.get("n") for act in acts if act.get("event") == "intercepted"}
     shown = [a for a in acts if a.get("event") == "intercepted" or a.get("n") not in taken]
-    seen = {effect for act in shown for effect in effects(act)}
+    seen = {effect for act in shown for effect in effects(act, rules)}
+    if "rtp.oneway" in seen and _ways(shown) == {"client", "server"}:
+        seen.add("rtp.timeout")  # two rules, a way each
     return not label.mechanisms or any(
         _leads(one, other) or _leads(other, one) for one in label.mechanisms for other in seen
     )
+
+
+def _ways(acts: Iterable[Event]) -> set[Any]:
+    """Return where the media that is dropped was headed."""
+    return {a.get("toward") for a in acts if a["event"] == "dropped" and "rtp" in _trigger(a)}
 
 
 def _leads(prefix: str, node: str) -> bool:
@@ -120,6 +157,8 @@ def _injected(packet: bytes, trigger: Mapping[str, Any]) -> set[str]:
     if payload.startswith(b"HTTP/"):
         return {"http.redirect"} if payload[9:10] == b"3" else {"http.blockpage", "http.error"}
     if flags & _RST:
+        if "first.like" in trigger:
+            return {"proto.reset", *(f"{x}.reset" for x in ("tls", "http") if x in _like(trigger))}
         return set(_by_trigger(_RESET, trigger, _ANY_RESET))
     if flags & _FIN:
         return set(_by_trigger(_CLOSED, trigger, ("tls.fin", "http.fin")))
@@ -128,7 +167,9 @@ def _injected(packet: bytes, trigger: Mapping[str, Any]) -> set[str]:
 
 def _datagram(payload: bytes) -> set[str]:
     if payload.startswith(b"SIP/2.0 "):
-        return {"sip.register.reject", "sip.invite.reject"}
+        about = re.search(rb"(?im)^cseq[ \t]*:[ \t]*[0-9]+[ \t]+(\w+)", payload)
+        known = _REJECTED.get(about[1].upper()) if about else None
+        return {known} if known else set(_REJECTED.values())
     if payload.startswith((b"BYE ", b"CANCEL ")):
         return {"sip.bye"}
     try:
@@ -150,13 +191,54 @@ def _datagram(payload: bytes) -> set[str]:
     return {"dns.injection.other", "dns.injection.blockpage", "dns.servfail"}
 
 
-def _lost(event: Event) -> set[str]:
+def _lost(event: Event, then: Sequence[Mapping[str, Any]]) -> set[str]:
     trigger = _trigger(event)
+    flow = event.get("flow")
+    protocol = str(flow.get("protocol")) if isinstance(flow, Mapping) else ""
     if method := trigger.get("sip.method"):
         return set(_SIP_LOST.get(str(method), ("sip",)))
-    flow = event.get("flow")
-    protocol = flow.get("protocol") if isinstance(flow, Mapping) else None
-    return set(_by_trigger(_LOST, trigger, _ANY_LOST.get(str(protocol), ("ip",))))
+    if "rtp" in trigger or "rtcp" in trigger:
+        return _media(event, then)
+    if "stun.method" in trigger:
+        relayed = trigger["stun.method"] in _RELAY
+        helped = {"rtp.oneway", "rtp.timeout", "app.call.timeout"}  # by what was not learned
+        return {"turn.timeout" if relayed else "stun.timeout", *helped}
+    if "quic.version" in trigger:
+        named = trigger.get("quic.sni") is not None
+        return {"quic.timeout.sni" if named else "quic.timeout", "quic.throttle"}
+    if "dtls.sni" in trigger:  # nobody has a node of its own for it: media's keys, or a tunnel
+        return {"udp.timeout", "rtp.timeout", "app.call.timeout"}
+    if "first.like" in trigger:
+        return _first(trigger, protocol)
+    return set(_by_trigger(_LOST, trigger, _ANY_LOST.get(protocol, ("ip",))))
+
+
+def _media(event: Event, then: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Say what a caller notices of one packet of media lost or held, given what its rule does."""
+    found: set[str] = set()
+    for act in then:
+        one_way = act.get("toward", "both") != "both"
+        if event["event"] == "dropped" and {"drop", "cut"} & act.keys():
+            found.add("rtp.oneway" if one_way else "rtp.timeout")
+        for word, nodes in _MEDIA.items():
+            found.update(nodes if word in act else ())
+    return found or {"rtp"}
+
+
+def _first(trigger: Mapping[str, Any], protocol: str) -> set[str]:
+    """Say what is lost of a flow that was judged by its first payloads."""
+    alike = _like(trigger)
+    found = {node for word in alike for node in _LIKE.get(word, ("proto.timeout",))}
+    if not alike:
+        found.add("proto.timeout.allowlist")
+    if trigger.get("first.fully_encrypted"):
+        found.add("proto.timeout.encrypted")
+    return found | ({"udp.timeout"} if protocol == "udp" else set())
+
+
+def _like(trigger: Mapping[str, Any]) -> Sequence[str]:
+    found = trigger.get("first.like")
+    return found if isinstance(found, list) else ()
 
 
 def _by_trigger(

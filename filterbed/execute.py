@@ -73,7 +73,7 @@ def _order(
     seed: int,
     clock_rate: float,
 ) -> Order:
-    from scenarios.clock import resolved
+    from scenarios.clock import paced, resolved
 
     cwd, env = os.getcwd(), dict(os.environ)
     seen = visibility.decide(
@@ -81,7 +81,7 @@ def _order(
     )
     return Order(
         mode="exec" if command else "shell",
-        scenario=scenario,
+        scenario=paced(scenario, clock_rate),
         directory=SCRATCH,
         policies=resolved(scenario, clock_rate),
         vantages=scenario.vantages,

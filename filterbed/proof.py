@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, TypeGuard, cast
 
 from filterbed.attribution import Owner, of_measurements
-from filterbed.effect import consistent, effects
+from filterbed.effect import Rules, consistent, effects
 from filterbed.header import Flow, flow_text
 from filterbed.pcapng import CaptureError, Frame, read, write
 from filterbed.question import Pair, Question, network_block
@@ -123,7 +123,7 @@ def prove(
     for (acts, _), (found, wrong) in zip(jobs, _run([job for _, job in jobs], engine), strict=True):
         acts += found
         problems += wrong
-    return problems or judge(question, alone, ordered, seen, _uncertain(doors))
+    return problems or judge(question, alone, ordered, seen, _uncertain(doors), _rules(doors))
 
 
 def gather(
@@ -201,12 +201,23 @@ def _uncertain(doors: Iterable[Door]) -> frozenset[tuple[str, str]]:
     )
 
 
+def _rules(doors: Iterable[Door]) -> Rules:
+    """Return what each rule does; rules of two boxes with one id are taken together."""
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for door in doors:
+        for rule in json.loads(door.policy.read_text("utf-8")).get("rules") or ():
+            then = rule.get("then")
+            found[str(rule.get("id"))] += then if isinstance(then, list) else [then]
+    return found
+
+
 def judge(
     question: Question,
     alone: Sequence[Act],
     ordered: Sequence[Act],
     seen: Mapping[str, Mapping[Owner, int]],
     uncertain: frozenset[tuple[str, str]] = frozenset(),
+    rules: Rules | None = None,
 ) -> list[str]:
     """Compare acts with truths; return the disagreements.
 
@@ -214,11 +225,14 @@ def judge(
         alone, ordered: the acts of all boxes, by how the packets were laid.
         seen: by box, how many packets each owner had at its door.
         uncertain: (box, rule) of the rules whose chance was made certain for this.
+        rules: the acts of each rule.
     """
     by_alone, by_order = _by_owner(alone), _by_owner(ordered)
     problems: list[str] = []
     for pair in question.pairs:
-        problem = _pair_problem(question, pair, by_alone[pair], by_order[pair], seen, uncertain)
+        problem = _pair_problem(
+            question, pair, by_alone[pair], by_order[pair], seen, uncertain, rules
+        )
         if problem:
             problems.append(f"proof: {pair[1]} from {pair[0]} {problem}")
     for owner, acts in by_alone.items():
@@ -236,6 +250,7 @@ def _pair_problem(
     ordered: Sequence[Act],
     seen: Mapping[str, Mapping[Owner, int]],
     uncertain: frozenset[tuple[str, str]],
+    rules: Rules | None,
 ) -> str | None:
     truth = question.truths[pair]
     told = label_text(truth.label)
@@ -248,7 +263,7 @@ def _pair_problem(
             "right after the target whose memory should hit it, or declare its baseline"
         )
     if network_block(truth.label):
-        return _block_problem(truth, told, alone, ordered, uncertain) or (
+        return _block_problem(truth, told, alone, ordered, uncertain, rules) or (
             None
             if alone
             else f"is declared {told}, but fed the control pass the engine draws no act on it "
@@ -270,6 +285,7 @@ def _block_problem(
     alone: Sequence[Act],
     ordered: Sequence[Act],
     uncertain: frozenset[tuple[str, str]],
+    rules: Rules | None,
 ) -> str | None:
     """Say why the acts on a target do not prove that it is always blocked as declared."""
     if not alone and ordered:
@@ -283,8 +299,8 @@ def _block_problem(
             f"is declared {told}, but only by chance or if it wins its race ({alone[0]}): write "
             "decided-by: log, and the box's own log says what was true"
         )
-    if sure and not consistent(truth.label, [act.event for act in sure]):
-        seen_as = sorted({node for act in sure for node in effects(act.event)})
+    if sure and not consistent(truth.label, [act.event for act in sure], rules):
+        seen_as = sorted({node for act in sure for node in effects(act.event, rules)})
         return (
             f"is declared {told}, but what the engine does to it can only be seen as "
             f"{', '.join(seen_as) or 'nothing'}: {sure[0]}"

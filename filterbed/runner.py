@@ -24,7 +24,7 @@ from filterbed.provenance import versions
 from filterbed.rundir import RunDir
 from filterbed.sandbox.launch import Sandbox
 from filterbed.score import Row, exit_status
-from scenarios.clock import resolved
+from scenarios.clock import paced, resolved
 from scenarios.error import ScenarioError
 from scenarios.library import find
 from scenarios.loader import load
@@ -137,6 +137,7 @@ def _writable(path: Path | None) -> None:
 def run(scenario: Scenario, probes: tuple[Probe, ...], options: Options) -> Finished:
     """Run one scenario in a sandbox of its own and judge it."""
     vantages, targets = _subset(scenario, options)
+    scenario = paced(scenario, options.clock_rate)
     started = time.time()
     head = {
         "schema": SCHEMA,

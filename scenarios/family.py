@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scenarios import baseline, schema
-from scenarios.error import Path, Problem, show
+from scenarios.error import Path, Problem, either, show
 from scenarios.ground import Ground
 from scenarios.places import Places
 from topologies.service import Sip
@@ -16,9 +16,8 @@ def families(target: baseline.AnyTarget, ground: Ground) -> tuple[int, ...]:
 
     What the file says goes before.
     """
-    stated: list[int] | None = getattr(target, "families", None)
-    if stated:
-        return tuple(stated)
+    if isinstance(target, schema.SipTarget) and target.families:
+        return tuple(target.families)
     known = [a for s in baseline.serves(_named(target), ground) for a in s.addresses]
     return (4,) if any(":" not in address for address in known) or not known else (6,)
 
@@ -31,14 +30,21 @@ def _named(target: baseline.AnyTarget) -> str:
 
 
 def reached(
-    target: schema.CallTarget, sip: Sip, at: Path, ground: Ground, places: Places
+    target: schema.SipTarget, sip: Sip, at: Path, ground: Ground, places: Places
 ) -> Iterator[Problem]:
-    """Expect callees where calls go: they stand at their provider's first address alone."""
-    stands = 6 if ":" in sip.addresses[0] else 4
+    """Expect a provider, and callees, where they are asked for.
+
+    Callees stand at their provider's first address alone.
+    """
+    call = isinstance(target, schema.CallTarget)
+    stands = sip.addresses[:1] if call else sip.addresses
     (asked, *_) = families(target, ground)
-    if asked != stands:
+    if asked in (6 if ":" in address else 4 for address in stands):
+        return
+    expected = f"a service with an IPv{asked} address; {sip.id} has {either(sip.addresses)}"
+    if call:
         expected = (
             f"a service whose first address is IPv{asked}, over which it is called: the callees of"
             f" {sip.id} stand at {sip.addresses[0]}"
         )
-        yield places.problem((*at, "registrar"), expected, found=show(target.registrar))
+    yield places.problem((*at, "registrar"), expected, found=show(target.registrar))

@@ -204,12 +204,16 @@ class UdpTarget(Asked):
 
 
 class SipTarget(Asked):
-    """Register with a SIP service; without `user`, as the first it knows."""
+    """Register with a SIP service; without `user`, as the first it knows.
+
+    `families`: over IPv4 ([4], where absent) or IPv6 ([6]).
+    """
 
     kind: Literal["sip"]
     registrar: Domain
     user: str | None = None
     password: str | None = None
+    families: Annotated[list[Literal[4, 6]], Field(min_length=1, max_length=1)] | None = None
 
 
 class CallTarget(SipTarget):

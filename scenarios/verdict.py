@@ -122,6 +122,7 @@ def _account(
     sips = [service for service in serving if isinstance(service, Sip)]
     if not isinstance(target, schema.SipTarget) or not sips:
         return
+    yield from family.reached(target, sips[0], at, ground, places)
     users = dict(sips[0].users)
     if target.user is not None and target.user not in users:
         expected = f"a user of {sips[0].id}: {either(users)}"
@@ -132,7 +133,6 @@ def _account(
         yield places.problem((*at, "password"), expected, found=show(target.password))
     if isinstance(target, schema.CallTarget):
         yield from _helpers(target, at, ground, places)
-        yield from family.reached(target, sips[0], at, ground, places)
         yield from telephone.direction(target, sips[0], at, places)
     if isinstance(target, schema.CallTarget) and sips[0].called(target.callee) is None:
         known = (*sips[0].callees, *sips[0].numbers)

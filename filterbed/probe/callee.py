@@ -86,11 +86,14 @@ class Call:
             self.audio.report(bye="hung up" if side == "us" else "the other side hung up")
 
     def settled(self) -> bool:
-        """Whether all that the caller says it sent has come, or nothing will."""
+        """Whether all that the caller says it sent has come, or nothing will.
+
+        Only its last report, which says BYE, counts all of it.
+        """
         if not self.audio.heard:
             return True
-        announced = self.audio.announced
-        return announced is not None and self.audio.count() >= announced
+        audio, announced = self.audio, self.audio.announced
+        return audio.bye is not None and announced is not None and audio.count() >= announced
 
     def statistics(self) -> str:
         """Return our account of the call; once told, it stays as it is."""

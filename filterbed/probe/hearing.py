@@ -22,6 +22,9 @@ CUT: Final = 15
 #: control's it must be.
 UNEVEN: Final = 0.03
 MORE: Final = 3.0
+#: Of what comes, this share more than the control's came too late to be played. A box that holds
+#: packets and keeps their order makes much of that, and little jitter: they come in bunches.
+LATE: Final = 0.2
 #: A policer lets a burst pass and then one packet after each equal number of others.
 REGULAR: Final = 0.35
 BURST: Final = 3
@@ -41,6 +44,12 @@ class Way:
     jitter: float | None = None
     head: int | None = None
     spacing: float | None = None
+    late: int | None = None
+
+    @property
+    def overdue(self) -> float:
+        """How much of what came was too late to be played, 0 to 1; 0 where nobody told."""
+        return (self.late or 0) / self.received if self.received else 0.0
 
     @property
     def share(self) -> float:
@@ -60,7 +69,8 @@ class Way:
             return "cut"
         if self.share < THIN:
             return "thin"
-        return "uneven" if (self.jitter or 0.0) > UNEVEN else "fine"
+        uneven = (self.jitter or 0.0) > UNEVEN or self.overdue > LATE
+        return "uneven" if uneven else "fine"
 
     def alike(self, other: Way) -> bool:
         """Whether the other end of the comparison fares no better."""
@@ -68,13 +78,15 @@ class Way:
             return other.state == self.state
         if self.state == "thin":
             return other.share - self.share <= APART
-        return (other.jitter or 0.0) * MORE >= (self.jitter or 0.0)
+        shaken = (self.jitter or 0.0) > max(UNEVEN, (other.jitter or 0.0) * MORE)
+        return not shaken and self.overdue - other.overdue <= LATE
 
     def __str__(self) -> str:
         if self.received is None:
             return f"{self.name}: not told"
         of = f" of {self.sent}" if self.sent is not None else ""
-        return f"{self.name}: {self.received}{of}"
+        late = f", {self.late} too late" if self.overdue > LATE else ""
+        return f"{self.name}: {self.received}{of}{late}"
 
 
 def ways(part: Part) -> tuple[Way, Way]:
@@ -83,11 +95,11 @@ def ways(part: Part) -> tuple[Way, Way]:
     if media is None:
         echoed = Way("to the callee", part["rtp_sent"], part["rtp_echoed"])
         return echoed, Way("from the callee", None, part["rtp_received"])
-    keys = ("sent", "received", "lost", "tail", "jitter", "head", "spacing")
+    keys = ("sent", "received", "lost", "tail", "jitter", "head", "spacing", "late")
     there, back = media["to_callee"], media["from_callee"]
     return (
-        Way("to the callee", *(there[key] for key in keys)),
-        Way("from the callee", *(back[key] for key in keys)),
+        Way("to the callee", *(there.get(key) for key in keys)),
+        Way("from the callee", *(back.get(key) for key in keys)),
     )
 
 

@@ -148,3 +148,68 @@ def test_of_a_connection_taken_over_the_client_sees_no_reset() -> None:
 @pytest.mark.parametrize("data", ["", "00", "45", "ff" * 60])
 def test_bytes_that_are_no_packet_have_no_effect(data: str) -> None:
     assert effects({"event": "injected", "packets": [data]}) == frozenset()
+
+
+def dropped(trigger: dict[str, Any], **more: Any) -> dict[str, Any]:
+    flow = {"protocol": more.pop("protocol", "udp")}
+    return {"event": "dropped", "rule": "r", "flow": flow, "trigger": trigger, **more}
+
+
+MEDIA: dict[str, tuple[dict[str, Any], str]] = {
+    "lost": ({"drop": "flow"}, "rtp.timeout"),
+    "lost one way": ({"drop": "flow", "toward": "client"}, "rtp.oneway"),
+    "thinned": ({"thin": 0.7}, "rtp.loss"),
+    "policed": ({"police": "12 kbit/s"}, "rtp.throttle"),
+    "cut": ({"cut": {"seconds": 20}}, "rtp.timeout"),
+    "cut one way": ({"cut": {"seconds": 20}, "toward": "server"}, "rtp.oneway"),
+}
+
+
+@pytest.mark.parametrize("name", MEDIA)
+def test_what_media_suffers_is_told_by_the_rule(name: str) -> None:
+    act, node = MEDIA[name]
+    for trigger in ({"rtp": 0}, {"rtcp": 200}):
+        assert effects(dropped(trigger, toward="client"), {"r": [act]}) == {node}
+    assert effects(dropped({"rtp": 0})) == {"rtp"}  # nobody knows the rule
+
+
+def test_held_media_is_uneven_and_one_way_twice_is_both() -> None:
+    held = {**dropped({"rtp": 0}), "event": "held"}
+    assert effects(held, {"r": [{"delay": "0 ms", "jitter": "300 ms"}]}) == {"rtp.jitter"}
+    rules = {end[0]: [{"drop": "flow", "toward": end}] for end in ("client", "server")}
+    acts = [dropped({"rtp": 0}, toward=end, rule=end[0]) for end in ("client", "server")]
+    gone = Label("blocked", frozenset({"rtp.timeout"}), "network")
+    assert consistent(gone, acts, rules)
+    assert not consistent(gone, acts[:1], rules)
+
+
+LOST: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
+    "QUIC by name": ({"quic.sni": "x.org", "quic.version": "v1"},
+                     {"quic.timeout.sni"}, {"quic.timeout", "udp.timeout", "rtp.timeout"}),
+    "QUIC": ({"quic.version": "v1"}, {"quic.timeout"}, {"quic.timeout.sni", "dns.timeout"}),
+    "DTLS": ({"dtls.sni": None}, {"udp.timeout", "rtp.timeout"}, {"quic.timeout", "stun.timeout"}),
+    "STUN": ({"stun.method": "binding"}, {"stun.timeout", "rtp.oneway"}, {"turn.timeout"}),
+    "TURN": ({"stun.method": "allocate"}, {"turn.timeout"}, {"stun.timeout", "sip"}),
+    "noise": ({"first.like": [], "first.fully_encrypted": True},
+              {"proto.timeout.encrypted", "proto.timeout.allowlist"}, {"tls.timeout"}),
+    "TLS at first sight": ({"first.like": ["tls"], "first.fully_encrypted": False},
+                           {"tls.timeout"}, {"proto.timeout.allowlist", "http.timeout"}),
+    "SSH at first sight": ({"first.like": ["ssh"], "first.fully_encrypted": False},
+                           {"proto.timeout"}, {"proto.timeout.encrypted"}),
+    "ACK": ({"sip.method": "ACK"}, {"sip.invite.timeout"}, {"sip.register.timeout"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_what_is_lost_is_told_by_the_trigger(name: str) -> None:
+    trigger, seen, unseen = LOST[name]
+    found = effects(dropped(trigger))
+    assert seen <= found
+    assert not unseen & found
+    assert all(map(taxonomy.is_node, found))
+
+
+@pytest.mark.parametrize("method", ["REGISTER", "INVITE"])
+def test_a_refusal_refuses_what_it_answers(method: str) -> None:
+    said = f"SIP/2.0 403 Forbidden\r\nCSeq: 1 {method}\r\n\r\n".encode()
+    assert effects(injected(BASE / UDP() / Raw(said))) == {f"sip.{method.lower()}.reject"}

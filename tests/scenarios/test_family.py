@@ -39,3 +39,13 @@ def test_callees_stand_at_the_first_address(broken: Break) -> None:
     assert told.startswith("26:33  targets.call.registrar: found 'sip.voice.net'; expected a serv")
     assert "first address is IPv4" in told
     assert SIX.strip('"') in told
+
+
+def test_a_name_of_both_is_asked_over_what_is_said(load: Load, broken: Break) -> None:
+    register = "{kind: sip, registrar: sip.voice.net, families: [6]}"
+    call = "{kind: call, registrar: sip.voice.net}"
+    both = load((VOICE, f"{VOICE}, addresses: [{FOUR}, {SIX}]"), (call, register))
+    assert next(t for t in both.targets if t.name == "call").public()["families"] == [6]
+    (told,) = broken((VOICE, f"{VOICE}, addresses: [{FOUR}]"), (call, register))
+    assert "an IPv6 address" in told
+    assert FOUR in told

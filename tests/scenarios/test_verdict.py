@@ -61,6 +61,7 @@ DEAD = "{target: dead, verdict: down}"
             "voice kn",
         ),
         ("sip.voice.net}\n", "sip.voice.net, callee: ec}\n", "26:56  targets.call.callee", "echo"),
+        ("sip.voice.net}\n", "sip.voice.net, families: [6]}\n", "26:33  targets.call.reg", "IPv6"),
         ("registrar: sip.voice.net", "registrar: www.one.net", "26:9  targets.call", "'refused'"),
     ],
 )

@@ -147,6 +147,16 @@ def test_it_waits_for_what_is_announced_but_not_for_ever(stage: Stage) -> None:
     assert module.GRACE * 0.8 < time.monotonic() - began < 3
 
 
+def test_what_was_said_on_the_way_is_not_all_that_was_sent(stage: Stage) -> None:
+    stage.up()
+    stage.caller.send()
+    stage.caller.report()  # one so far; the second and the last report are late
+    began = time.monotonic()
+    told = stage.end()
+    assert told.received == 1
+    assert time.monotonic() - began > module.GRACE * 0.8
+
+
 def test_it_hangs_up(stage: Stage) -> None:
     stage.up()
     stage.caller.send()

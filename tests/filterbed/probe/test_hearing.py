@@ -16,6 +16,7 @@ LOSSY: Spec = {"received": 75, "lost": 175, "tail": 2, "head": 1, "spacing": 0.8
 POLICED: Spec = {"received": 40, "lost": 210, "tail": 3, "head": 5, "spacing": 0.1}
 NTH: Spec = {"received": 84, "lost": 166, "tail": 2, "head": 1, "spacing": 0.0}
 UNEVEN: Spec = {"jitter": 0.09}
+LATE: Spec = {"jitter": 0.02, "late": 150}
 UNTOLD: Spec = {"received": None, "lost": None, "tail": None, "jitter": None}
 FEW: Spec = {"received": 235, "lost": 15, "tail": 0, "head": 10, "spacing": 0.5}
 QUIET: Spec = {"sent": 0, "received": 0, "lost": 0, "tail": 0, "jitter": None}
@@ -50,6 +51,8 @@ CASES: dict[str, tuple[Spec, Spec | None, str, str | None]] = {
     "policed": (part(None, POLICED), WHOLE, "blocked", "rtp.throttle"),
     "one-in-n": (part(None, NTH), WHOLE, "blocked", "rtp"),
     "uneven": (part(UNEVEN, UNEVEN), WHOLE, "blocked", "rtp.jitter"),
+    "bunched-and-late": (part(LATE), WHOLE, "blocked", "rtp.jitter"),
+    "late-for-all": (part(LATE), part({"late": 120}), "down", None),
     "uneven-for-all": (part(UNEVEN), part({"jitter": 0.05}), "down", None),
     "no-media-for-all": (part(NONE, NONE), part(NONE, NONE), "down", None),
     "one-way-for-all": (part(NONE), part(NONE), "down", None),
