@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 from filterbed.rundir import RunDir
@@ -12,6 +14,9 @@ from topologies.network import Network, NetworkError, wait_until
 #: MiB of kernel buffer per interface: a run's traffic fits, so nothing is lost to slow disks.
 _BUFFER_MIB = 16
 _READY_SECONDS = 10.0
+#: Seconds after which dumpcap has written what the kernel holds for it: libpcap hands packets over
+#: in blocks, a quarter of a second old at most, and what is in one when it ends is lost.
+_WRITTEN_SECONDS = 0.4
 
 
 class Captures:
@@ -19,7 +24,7 @@ class Captures:
 
     def __init__(self, network: Network, rundir: RunDir) -> None:
         self._running: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
-        self._stderr: list[Path] = []
+        self._paths: list[Path] = []
         for box in network.plan.boxes:
             for interface in (*box.inside, *box.outside):
                 log = rundir.logs / f"dumpcap-{interface}.log"
@@ -34,6 +39,7 @@ class Captures:
                         stderr=errors,
                     )
                 self._running[interface] = (process, log)
+                self._paths.append(path)
 
     def ready(self) -> None:
         """Wait until every capture records; NetworkError holds what dumpcap said instead."""
@@ -60,7 +66,14 @@ class Captures:
         ]
 
     def stop(self) -> None:
-        """End the captures; their files are whole afterwards."""
+        """End the captures once they have written all; their files are whole afterwards."""
+        paths = [path for path in self._paths if path.exists()]
+        sizes, until = [0], time.monotonic() + _READY_SECONDS
+        while sizes != (now := [path.stat().st_size for path in paths]):
+            sizes = now
+            threading.Event().wait(_WRITTEN_SECONDS)
+            if time.monotonic() > until:
+                break
         for process, _ in self._running.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
