@@ -143,6 +143,8 @@ def _answers(case: _Case) -> Problems:
             return _up(case) or _media(case)
         case "skype" | "skypeout":
             return _found(case)
+        case "dns" if case.target.get("via"):
+            return _over_tls(case)
         case "chat":
             return _delivered(case, "ok")
         case _:
@@ -163,6 +165,12 @@ def _found(case: _Case) -> Problems:
     return [f"skype gateway: {lost} datagrams were not answered, expected none"] if lost else []
 
 
+def _over_tls(case: _Case) -> Problems:
+    """The resolver was reached and trusted, and answered."""
+    problems = _rows(case, "tcp", "ok") + _rows(case, "tls", "ok")
+    return problems or (_resolved(case) if case.measurement["dns"] else ["dns: not asked"])
+
+
 def _delivered(case: _Case, outcome: str) -> Problems:
     """The message met this at the client's hands, and an ordinary client's arrived."""
     found = case.measurement["chat"]
@@ -176,11 +184,6 @@ def _delivered(case: _Case, outcome: str) -> Problems:
         for row in found["client"]["requests"]
         if (row["outcome"], row["status"]) != ("ok", 200)
     ]
-
-
-def _filtered(case: _Case) -> Problems:
-    """The client keeps the message back by itself."""
-    return _resolved(case) + _delivered(case, "withheld")
 
 
 def _part(case: _Case, name: str, outcome: str, code: int | None) -> Problems:
@@ -286,7 +289,7 @@ def _nobody(outcome: str) -> Callable[[_Case], Problems]:
 
     def check(case: _Case) -> Problems:
         match case.kind:
-            case "dns":
+            case "dns" if not case.target.get("via"):
                 rcode = "REFUSED" if outcome == "refused" else "timeout"
                 found = case.measurement["dns"]["rcode"]
                 return [] if found == rcode else [f"dns: {found}, expected {rcode}"]
@@ -383,7 +386,7 @@ _WORDS: Final[Mapping[str, Callable[[_Case], Problems]]] = {
     "lossy": _strained(0.7),
     "congested": _strained(0.0),
     "delisted": _delisted,
-    "filtered": _filtered,
+    "filtered": lambda case: _resolved(case) + _delivered(case, "withheld"),
     "stalls": _unfinished("timeout", "request"),
     "truncates": _unfinished("fin", "answer"),
     "status": _answered_with,

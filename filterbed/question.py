@@ -182,7 +182,7 @@ def ports(target: Target) -> frozenset[int] | None:
         parts = urlsplit(url)
         return frozenset({parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)} - {0})
     if target.kind == "dns":
-        return frozenset({53})
+        return frozenset({{"dot": 853, "doh": 443}.get(str(target.fields.get("via")), 53)})
     port = target.fields.get("port")
     if isinstance(port, int):
         return frozenset({port})

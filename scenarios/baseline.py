@@ -16,7 +16,7 @@ from scenarios.ground import Ground
 from scenarios.model import Label
 from scenarios.strain import HEAD, strain, swallowed
 from topologies.page import page
-from topologies.service import Conduct, Echo, Service, Sip, Skype, SkypePart, Turn, Web
+from topologies.service import Conduct, Echo, Resolver, Service, Sip, Skype, SkypePart, Turn, Web
 
 AnyTarget = (
     schema.WebTarget
@@ -34,6 +34,7 @@ _PORTS: Mapping[type, Mapping[str, Collection[int]]] = {
     Web: {"tcp": {80, 443}, "udp": set()},
     Sip: {"tcp": {5060}, "udp": {5060}},
     Turn: {"tcp": {3478}, "udp": {3478}},
+    Resolver: {"tcp": {53, 443, 853}, "udp": {53}},
 }
 _SKYPE: Mapping[SkypePart, Mapping[str, frozenset[int]]] = {
     "supernode": {"tcp": frozenset({33033, 80, 443}), "udp": frozenset({33033})},
@@ -101,7 +102,7 @@ def answer(target: AnyTarget, host: str, ground: Ground) -> str:
             swallowed = target.via != "h3" and _gone(webs[0], host, ground)
             return "stalls" if word == "answers" and swallowed else word
         case schema.DnsTarget():
-            return "answers"
+            return _asked(target, ground)
         case schema.SipTarget():
             sips = [s for s in serving if isinstance(s, Sip)]
             return _phone(target, sips[0], host, ground) if sips else "refused"
@@ -121,14 +122,21 @@ def clients(host: str, ground: Ground) -> tuple[str, ...]:
     return ground.plan.seen(host)
 
 
+def _asked(target: schema.DnsTarget, ground: Ground) -> str:
+    """Return what the resolver a question is sent to answers; the usual one always does."""
+    asked = [s for s in serves(target.resolver or "", ground) if isinstance(s, Resolver)]
+    return asked[0].manner if asked else "answers"
+
+
 def _bogus(name: str, host: str, serving: list[Service], ground: Ground) -> bool:
     """Whether a node's recursor refuses to believe the signatures of a name."""
     if not any(
         isinstance(s, Web) and s.signature == "expired" and name in s.names for s in serving
     ):
         return False
-    resolver = ground.plan.node(host).resolver
-    asked = [n for n in ground.plan.nodes if resolver in ground.plan.addresses(n.name)]
+    # A host that the file places wrongly is left out of the plan: then nothing more is said of it.
+    resolvers = {n.resolver for n in ground.plan.nodes if n.name == host and n.resolver}
+    asked = [n for n in ground.plan.nodes if resolvers & {*ground.plan.addresses(n.name)}]
     return any(node.validates for node in asked)
 
 

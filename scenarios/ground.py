@@ -15,7 +15,7 @@ from topologies.address import COUNTRIES
 from topologies.errors import PlanError
 from topologies.errors import Problem as PlanProblem
 from topologies.plan import Plan
-from topologies.service import Echo, Geo, Lists, Service, Sip, Skype, Store, Turn, Web
+from topologies.service import Echo, Geo, Lists, Resolver, Service, Sip, Skype, Store, Turn, Web
 
 #: Where the addresses of services come from that state none: a hosting company's (Hetzner).
 HOSTING = ipaddress.ip_network("88.198.0.0/16")
@@ -162,6 +162,8 @@ def _apart(one: schema.Service, other: schema.Service) -> str:
         return f"one {one.kind.upper()} service an address"
     if "skype" in (one.kind, other.kind):
         return "Skype's servers listen on port 80, too"
+    if "resolver" in (one.kind, other.kind):
+        return "a resolver listens on port 443, too"
     closed = {entry.manner for entry in (one, other)} & {"refused", "silent"}
     if one.kind == other.kind and closed and one.manner != other.manner:
         return "a port is open for both or for neither"
@@ -214,6 +216,8 @@ def _service(
         return Turn(name, host, names, addresses, tuple(entry.users.items()), entry.manner)
     if isinstance(entry, schema.Echo):
         return Echo(name, host, names, addresses, entry.port, entry.manner)
+    if isinstance(entry, schema.Resolver):
+        return Resolver(name, host, names, addresses, entry.manner)
     if isinstance(entry, schema.Skype):
         return Skype(name, host, names, addresses, entry.part, entry.manner)
     if isinstance(entry, schema.Sip):

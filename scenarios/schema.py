@@ -155,6 +155,13 @@ class Skype(Served):
     manner: Literal["answers", "silent"] = "answers"
 
 
+class Resolver(Served):
+    """A recursor for everybody: plain DNS, DNS over TLS on port 853, over HTTPS on 443."""
+
+    kind: Literal["resolver"]
+    manner: Literal["answers", "silent"] = "answers"
+
+
 class Echo(Served):
     """A server that sends every datagram to its port back, whatever protocol it stands for."""
 
@@ -178,11 +185,13 @@ class WebTarget(Asked):
 
 
 class DnsTarget(Asked):
-    """Resolve a name."""
+    """Resolve a name; with `via` over TLS, by a resolver that has a name."""
 
     kind: Literal["dns"]
     name: Domain
     qtype: Literal["A", "AAAA"] = "A"
+    via: Literal["dot", "doh"] | None = None
+    resolver: Domain | None = None
 
 
 class TcpTarget(Asked):
@@ -300,7 +309,7 @@ class Step(Closed):
     disable: str | None = None
 
 
-Service = Annotated[Web | Sip | Turn | Skype | Echo, Field(discriminator="kind")]
+Service = Annotated[Web | Sip | Turn | Skype | Echo | Resolver, Field(discriminator="kind")]
 Target = Annotated[
     WebTarget
     | DnsTarget

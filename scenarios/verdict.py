@@ -11,7 +11,7 @@ from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.ground import Ground
 from scenarios.model import Label, Truth
 from scenarios.places import Places
-from topologies.service import Sip, Skype, Turn
+from topologies.service import Resolver, Sip, Skype, Turn
 
 Pair = tuple[str, str]
 #: The end of time.
@@ -112,6 +112,7 @@ def _mistaken(
     yield from _account(target, ("targets", name), ground, places)
     yield from _overlay(target, ("targets", name), ground, places)
     yield from chat.problems(target, ("targets", name), ground, places)
+    yield from _resolver(target, ("targets", name), ground, places)
 
 
 def _account(
@@ -168,6 +169,22 @@ def _overlay(
             where: Path = (*at, key, number) if key == "hosts" else (*at, key)
             expected = f"a service of kind skype, part {part}: {either(known)}"
             yield places.problem(where, expected, found=show(id), hint=nearest(id, known))
+
+
+def _resolver(
+    target: baseline.AnyTarget, at: Path, ground: Ground, places: Places
+) -> Iterator[Problem]:
+    """Check that who is asked over TLS is a resolver, and named where TLS is asked for."""
+    if not isinstance(target, schema.DnsTarget):
+        return
+    known = [n for s in ground.services if isinstance(s, Resolver) for n in s.names]
+    if (target.via is None) is not (target.resolver is None):
+        key = "via" if target.resolver is None else "resolver"
+        yield places.problem((*at, key), "via and resolver, or neither", key=True)
+    elif target.resolver is not None and target.resolver not in known:
+        expected = f"a name of a service of kind resolver: {either(known) if known else 'none'}"
+        hint = nearest(target.resolver, known)
+        yield places.problem((*at, "resolver"), expected, found=show(target.resolver), hint=hint)
 
 
 def truths(

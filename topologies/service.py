@@ -160,4 +160,15 @@ class Echo:
     manner: Literal["answers", "silent"] = "answers"
 
 
-Service = Web | Sip | Turn | Skype | Echo
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """A recursor for everybody: DNS on UDP and TCP 53, over TLS on 853, over HTTPS on 443."""
+
+    id: str
+    node: str
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    manner: Literal["answers", "silent"] = "answers"
+
+
+Service = Web | Sip | Turn | Skype | Echo | Resolver

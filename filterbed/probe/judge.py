@@ -13,12 +13,13 @@ from filterbed.probe.verdict import (
     ok,
     resolution,
     unknown,
+    upstream,
 )
 from filterbed.probe.voice import call, datagram, register
 
 _LAYERS: dict[str, tuple[Layer, ...]] = {
     "web": (resolution, connection, handshake, initial.handshake, page),
-    "dns": (resolution,),
+    "dns": (upstream, connection, handshake, resolution),
     "tcp": (resolution, connection),
     "udp": (resolution, datagram),
     "sip": (resolution, register),

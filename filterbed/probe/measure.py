@@ -20,6 +20,7 @@ from filterbed.probe import (
     call,
     chat,
     datagram,
+    dot,
     incoming,
     path,
     resolve,
@@ -101,7 +102,33 @@ def _ask(run: Run, name: str, qtype: str) -> Row:
 
 
 def _dns(run: Run) -> None:
+    if run.target.get("via") is not None:
+        _encrypted(run)
+        return
     run.row["dns"] = _ask(run, run.target["name"], run.target["qtype"])
+
+
+def _encrypted(run: Run) -> None:
+    """Ask a resolver over TLS; the question for its own name becomes the part `resolver`."""
+    via = run.target["via"]
+    host, port = endpoint(run.target["resolver"], dot.PORTS[via])
+    sock = _connect(run, host, port)
+    run.row["resolver"], run.row["dns"] = run.row["dns"], None
+    if sock is None:
+        return
+    stream = Stream(sock, time.monotonic() + run.timeout)
+    address = sock.getpeername()[0]
+    try:
+        channel, row = tls.handshake(
+            stream, host, verify=True, address=address, port=port, alpn=dot.ALPN[via]
+        )
+        run.row["tls"].append(row)
+        if channel is not None:
+            stream.deadline = time.monotonic() + run.timeout
+            name, qtype = run.target["name"], run.target["qtype"]
+            run.row["dns"] = dot.ask(channel, via, host, name, qtype)
+    finally:
+        stream.close()
 
 
 def _connect(run: Run, host: str, port: int) -> socket.socket | None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from filterbed.probe import resolve, sip, tls, web
+from filterbed.probe import dot, resolve, sip, tls, web
 from filterbed.probe.address import endpoint, shown
 from filterbed.probe.initial import stalled
 from filterbed.probe.measure import TIMEOUT
@@ -80,7 +80,7 @@ def gather(
         proof["other_name"] = _over_quic(INNOCENT, where, address)
         proof["same_name"] = _over_quic(where.host, where, address)
     elif "other_name" in names:
-        where, address = url(target["url"]), (local["tls"] or local["http"])[0]["address"]
+        where, address = _where(target), (local["tls"] or local["http"])[0]["address"]
         proof["other_name"] = _under(INNOCENT, where, address)
         if "again" not in names:
             proof["same_name"] = _under(None, where, address)
@@ -89,6 +89,14 @@ def gather(
         trip = min(row["seconds"] for row in local["tcp"] if row["address"] == address)
         proof["again"] = [_again(url(target["url"]), address, trip) for _ in range(ROUNDS)]
     return {name: part for name, part in proof.items() if part is not None}
+
+
+def _where(target: Row) -> Url:
+    """Return where the handshake was that failed: a page's server, or a resolver's port."""
+    if target["kind"] != "dns":
+        return url(target["url"])
+    host, port = endpoint(target["resolver"], dot.PORTS[target["via"]])
+    return Url(secure=True, host=host, port=port, path="/", authority=host)
 
 
 def _usable(measurement: Row) -> Row | None:

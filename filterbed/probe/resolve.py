@@ -69,8 +69,8 @@ def ask(
         if isinstance(over_tcp, str):
             return row | {"rcode": over_tcp, "addresses": [], "records": [], "answers": []}
         first = over_tcp
-    read = [{**_read(message, qtype), "seconds": seconds} for message, seconds in answers]
-    return row | _read(first, qtype) | {"answers": read}
+    told = [{**read(message, qtype), "seconds": seconds} for message, seconds in answers]
+    return row | read(first, qtype) | {"answers": told}
 
 
 def question(name: str, qtype: str) -> dns.message.QueryMessage:
@@ -105,7 +105,7 @@ def _exchange(
                 wake = min(end, sends[0]) if sends and not answers else end
                 if not select.select([sock], [], [], max(0.0, wake - time.monotonic()))[0]:
                     continue
-                message = _parse(sock.recv(65535), query)
+                message = parse(sock.recv(65535), query)
                 if message is None:
                     continue
                 answers.append((message, elapsed(began)))
@@ -117,7 +117,8 @@ def _exchange(
     return answers, "timeout"
 
 
-def _parse(data: bytes, query: dns.message.Message) -> dns.message.Message | None:
+def parse(data: bytes, query: dns.message.Message) -> dns.message.Message | None:
+    """Read a message; None for what is none, or no answer to the query."""
     try:
         message = dns.message.from_wire(data, ignore_trailing=True, raise_on_truncation=False)
     except (dns.exception.DNSException, ValueError):
@@ -141,7 +142,8 @@ def _over_tcp(
             return "reset" if isinstance(error, ConnectionResetError | EOFError) else "timeout"
 
 
-def _read(message: dns.message.Message, qtype: str) -> dict[str, Any]:
+def read(message: dns.message.Message, qtype: str) -> dict[str, Any]:
+    """Return what an answer says: its rcode, addresses and records."""
     addresses: list[str] = []
     records: list[str] = []
     for rrset in message.answer:

@@ -55,6 +55,8 @@ def check(target: Any) -> Mapping[str, Any]:
         if not isinstance(value, expected) or isinstance(value, bool):
             raise TargetError(f"{kind} target: {field} {value!r:.80}: expected {expected.__name__}")
     _options(target)
+    if kind == "dns" and target.get("via") is not None:
+        _over_tls(target)
     if kind == "chat":
         _chat(target)
     if kind == "web":
@@ -91,6 +93,13 @@ def _options(target: Mapping[str, Any]) -> None:
     seconds = target.get("seconds", 1)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 60:
         raise TargetError(f"seconds {seconds!r:.80}: expected more than 0, at most 60")
+
+
+def _over_tls(target: Mapping[str, Any]) -> None:
+    if target["via"] not in ("dot", "doh"):
+        raise TargetError(f"via {target['via']!r:.80}: expected dot or doh")
+    if not isinstance(target.get("resolver"), str) or not target["resolver"]:
+        raise TargetError(f"resolver {target.get('resolver')!r:.80}: expected whom to ask, HOST")
 
 
 def _chat(target: Mapping[str, Any]) -> None:

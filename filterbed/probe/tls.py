@@ -31,12 +31,14 @@ _ALERT: Final = b"\x15"
 
 
 @functools.cache
-def context(verify: bool) -> ssl.SSLContext:
+def context(verify: bool, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
     """Return the client's settings; loading a CA store takes milliseconds, so it is kept."""
     made = ssl.create_default_context()
     if not verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
+    if alpn:
+        made.set_alpn_protocols(alpn)
     return made
 
 
@@ -81,7 +83,13 @@ class Secure:
 
 
 def handshake(
-    stream: Stream, name: str | None, *, verify: bool, address: str, port: int
+    stream: Stream,
+    name: str | None,
+    *,
+    verify: bool,
+    address: str,
+    port: int,
+    alpn: tuple[str, ...] = (),
 ) -> tuple[Secure | None, Row]:
     """Shake hands for `name` (None sends no server name); return the channel and the `tls` row.
 
@@ -90,7 +98,7 @@ def handshake(
     """
     began = time.monotonic()
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    session = context(verify and name is not None).wrap_bio(
+    session = context(verify and name is not None, alpn).wrap_bio(
         incoming, outgoing, server_hostname=name
     )
     channel = Secure(stream, session, incoming, outgoing)

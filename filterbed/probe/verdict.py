@@ -101,6 +101,12 @@ def resolution(local: Part, control: Part, proof: Part) -> Verdict | None:
     return _answers(local, control, proof)
 
 
+def upstream(local: Part, control: Part, proof: Part) -> Verdict | None:
+    """Compare how the name of a resolver was found that is asked over TLS; None if it was."""
+    here, there = local.get("resolver"), control.get("resolver")
+    return resolution({**local, "dns": here}, {**control, "dns": there}, {})
+
+
 def _answers(local: Part, control: Part, proof: Part) -> Verdict | None:
     here, there = _addresses(local), _addresses(control)
     if local["dns"]["qtype"].upper() not in ("A", "AAAA"):

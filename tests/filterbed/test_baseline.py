@@ -116,6 +116,27 @@ def test_chat(word: str, parts: Any, said: str) -> None:
     assert (said in problems[0]) if said else (problems == [])
 
 
+VIA = {"kind": "dns", "name": "a.net", "qtype": "A", "via": "dot", "resolver": "dns.net"}
+
+
+@pytest.mark.parametrize(
+    ("word", "tcp", "tls", "dns", "said"),
+    [
+        ("answers", "ok", "ok", DNS, ""),
+        ("answers", "timeout", None, None, "tcp 1.1.1.1: timeout, expected ok"),
+        ("answers", "ok", "reset", None, "tls 1.1.1.1: reset, expected ok"),
+        ("answers", "ok", "ok", {**DNS, "addresses": ["8.7.198.45"]}, "expected 1.1.1.1"),
+        ("silent", "timeout", None, None, ""),
+        ("silent", "ok", "ok", DNS, "tcp 1.1.1.1: ok, expected timeout"),
+    ],
+)
+def test_a_resolver_over_tls(word: str, tcp: str, tls: str | None, dns: Any, said: str) -> None:
+    parts = {"dns": dns, "tcp": [{**TCP, "outcome": tcp}]}
+    parts["tls"] = [{**TLS, "outcome": tls}] if tls else []
+    problems = holds(word, {"kind": "dns", **parts}, VIA, ["1.1.1.1"])
+    assert (said in problems[0]) if said else (problems == [])
+
+
 @pytest.mark.parametrize(("rcode", "said"), [("SERVFAIL", ""), ("NOERROR", "expected SERVFAIL")])
 def test_a_name_nobody_vouches_for(rcode: str, said: str) -> None:
     problems = check("bogus-name", "dns", dns={**DNS, "rcode": rcode})

@@ -146,3 +146,16 @@ def test_pages_come_over_tcp_unless_over_quic() -> None:
     quic = Target("b", "web", {"url": "https://a.net/", "via": "h3"}, {})
     other = Target("c", "udp", {"host": "a.net", "port": 443}, {})
     assert [transport(one) for one in (plain, quic, other)] == [6, 17, None]
+
+
+@pytest.mark.parametrize(("via", "port"), [("dot", 853), ("doh", 443)])
+def test_ports_of_resolvers_over_tls(via: str, port: int) -> None:
+    asked = target("asked", "dns", name="a.net", via=via, resolver="dns.net")
+    assert ports(asked) == frozenset({port})
+
+
+def test_the_addresses_of_a_chat_are_its_correspondents_and_its_lists() -> None:
+    from filterbed.question import overlay
+
+    chat = target("chat", "chat", peer="80.1.1.1", message="hi", client="tom", filter="tools.net")
+    assert (target_name(chat), overlay(chat)) == ("tools.net", ("80.1.1.1",))

@@ -284,3 +284,58 @@ def test_signatures_that_ran_out_matter_to_who_asks_a_recursor_that_validates(lo
 def test_nothing_is_signed_where_nobody_validates(broken: Broken) -> None:
     problems = broken(LAPSED)
     assert any("valid, or a topology with `dnssec`" in problem for problem in problems), problems
+
+
+RESOLVERS = """\
+  quad9: {kind: resolver, names: [dns.quad9.net], addresses: [9.9.9.9]}
+  off: {kind: resolver, names: [dns.off.net], manner: silent}
+"""
+ASKED = "kind: dns, name: www.one.net"
+
+
+@pytest.mark.parametrize(
+    ("target", "word"),
+    [
+        (f"{{{ASKED}, via: dot, resolver: dns.quad9.net}}", "answers"),
+        (f"{{{ASKED}, via: doh, resolver: dns.off.net, baseline: silent}}", "silent"),
+        ("{kind: tcp, host: dns.quad9.net, port: 853}", "answers"),
+        ("{kind: tcp, host: dns.off.net, port: 443, baseline: silent}", "silent"),
+    ],
+)
+def test_resolvers_are_asked_by_name(load: Load, target: str, word: str) -> None:
+    verdict = "ok" if word == "answers" else "down"
+    scenario = load(
+        ("targets:\n", f"{RESOLVERS}targets:\n"),
+        ("pools:", f"  new: {target}\npools:"),
+        ("truth:\n", f"truth:\n  - {{target: new, verdict: {verdict}}}\n"),
+    )
+    assert set(scenario.targets[-1].baseline.values()) == {word}
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (f"{{{ASKED}, via: dot}}", "via and resolver, or neither"),
+        (f"{{{ASKED}, resolver: dns.quad9.net}}", "via and resolver, or neither"),
+        (f"{{{ASKED}, via: dot, resolver: dns.quad8.net}}", "did you mean 'dns.quad9.net'?"),
+    ],
+)
+def test_whom_nobody_can_ask(broken: Broken, target: str, said: str) -> None:
+    problems = broken(
+        ("targets:\n", f"{RESOLVERS}targets:\n"),
+        ("pools:", f"  new: {target}\npools:"),
+        ("truth:\n", "truth:\n  - {target: new, verdict: ok}\n"),
+    )
+    assert len(problems) == 1
+    assert said in problems[0]
+
+
+def test_a_resolver_shares_its_address_with_no_site(broken: Broken) -> None:
+    web = "  near: {kind: web, names: [near.net], addresses: [9.9.9.9]}\n"
+    problems = broken(("targets:\n", f"{RESOLVERS}{web}targets:\n"))
+    assert any("a resolver listens on port 443, too" in problem for problem in problems)
+
+
+def test_a_vantage_that_stands_nowhere_is_told_of_by_itself(broken: Broken) -> None:
+    problems = broken(LAPSED, SIGNED, ("bj-cu: {city: beijing", "bj-cu: {city: bejing"))
+    assert any("did you mean 'beijing'?" in problem for problem in problems), problems

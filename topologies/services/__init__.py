@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from topologies.plan import Plan
-from topologies.service import Echo, Service, Sip, Skype, Turn, Web
+from topologies.service import Echo, Resolver, Service, Sip, Skype, Turn, Web
 from topologies.services import (
     caddy,
     dnssec,
@@ -96,6 +96,12 @@ def programs(
         found += turn.programs(name, relays, workdir)
         found += skype.programs(name, [one for one in here if isinstance(one, Skype)])
         found += skype.echoes(name, [one for one in here if isinstance(one, Echo)])
+        anchor = signer.anchor() if signer else None
+        found += [
+            unbound.public(name, one, upstream, authority, workdir, anchor=anchor)
+            for one in here
+            if isinstance(one, Resolver) and one.manner == "answers"
+        ]
         closed = [*_silent(here)]
         found += [firewall.program(name, closed, workdir)] if closed else []
     return tuple(found)
@@ -116,6 +122,9 @@ def _silent(services: Sequence[Service]) -> Iterator[firewall.Closed]:
                 yield address, "tcp", WEB_PORTS
                 if service.http3:
                     yield address, "udp", (caddy.PORT,)
+            elif isinstance(service, Resolver):
+                yield address, "tcp", (53, *unbound.SECURE)
+                yield address, "udp", (53,)
             elif isinstance(service, Echo):
                 yield address, "udp", (service.port,)
             elif isinstance(service, Skype):

@@ -13,10 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from topologies.errors import MachineError
+from topologies.service import Resolver
+from topologies.services.certificate import Authority
 from topologies.services.program import Program, Ready, binary, unconfined
 
 #: Zones that Unbound answers by itself unless told not to (RFC 6761, RFC 6303).
 OWN_ZONES = ("test.", "invalid.", "onion.", "home.arpa.", "local.")
+
+#: Ports of DNS over TLS (RFC 7858) and over HTTPS (RFC 8484).
+SECURE = (853, 443)
 
 #: Seconds to wait for a recursor that is told to forget.
 PATIENCE = 5.0
@@ -47,6 +52,45 @@ def program(
             **copied,
         },
         ready=tuple(Ready("dns", address, 53) for address in addresses),
+    )
+
+
+def public(
+    node: str,
+    service: Resolver,
+    upstream: str,
+    authority: Authority,
+    workdir: Path,
+    *,
+    anchor: str | None = None,
+) -> Program:
+    """Resolve for everybody at a service's addresses: on port 53, over TLS, and over HTTPS."""
+    home = workdir / f"{node}-unbound-{service.id}"
+    config = home / "unbound.conf"
+    path, copied = unconfined(binary("unbound", "unbound"), workdir)
+    pair = authority.issue(service.names, service.addresses, "valid")
+    listen = [f"{address}@{port}" for address in service.addresses for port in (53, *SECURE)]
+    text = configuration(listen, upstream, home, anchor=anchor)
+    secured = f'''server:
+  tls-port: {SECURE[0]}
+  https-port: {SECURE[1]}
+  tls-service-pem: "{home}/server.pem"
+  tls-service-key: "{home}/server.key"
+'''
+    return Program(
+        id=f"{node}-unbound-{service.id}",
+        node=node,
+        argv=(path, "-d", "-c", str(config)),
+        files={
+            config: text.replace("server:\n", secured, 1),
+            home / "server.pem": pair.certificate,
+            home / "server.key": pair.key,
+            **copied,
+        },
+        ready=(
+            *(Ready("dns", address, 53) for address in service.addresses),
+            *(Ready("tcp", address, port) for address in service.addresses for port in SECURE),
+        ),
     )
 
 

@@ -64,3 +64,37 @@ def test_not_measured_is_unknown_with_the_reason(build: Any, where: str) -> None
     assert found.verdict == "unknown"
     assert where in found.detail
     assert "timed out" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "verdict", "mechanisms"),
+    [
+        ({}, {}, "ok", ()),
+        ({"tcp": "timeout"}, {}, "blocked", ("tcp.timeout",)),
+        ({"tls": ("timeout", None, "hello")}, {}, "blocked", ("tls.timeout",)),
+        ({"tls": ("reset", None, "hello")}, {}, "blocked", ("tls.reset",)),
+        ({"tls": ("invalid", "self-signed", "answer")}, {}, "blocked", ("tls.mitm.self_signed",)),
+        ({"resolver": "NXDOMAIN"}, {}, "blocked", ("dns.nxdomain",)),
+        ({"dns": "timeout"}, {}, "blocked", ("dns.timeout",)),
+        ({"tcp": "timeout"}, {"tcp": "timeout"}, "down", ()),
+    ],
+)
+def test_a_resolver_over_tls(
+    build: Any, here: Any, there: Any, verdict: str, mechanisms: tuple[str, ...]
+) -> None:
+    def measured(spec: Any) -> Any:
+        good = {"dns": ["1.1.1.1"], "tcp": "ok", "tls": "ok"}
+        row = build("dns", **{**good, **spec_of(spec)})
+        row["resolver"] = build("dns", dns=spec.get("resolver", ["1.1.1.1"]))["dns"]
+        if set(spec) & {"tcp", "tls", "resolver"}:
+            row["dns"] = None
+        return row
+
+    def spec_of(spec: Any) -> Any:
+        gone = {"tcp": None, "tls": None} if "resolver" in spec else {}
+        gone |= {"tls": None} if "tcp" in spec else {}
+        kept = {key: value for key, value in spec.items() if key != "resolver"}
+        return {**gone, **kept}
+
+    found = judge(measured(here), measured(there))
+    assert (found.verdict, found.mechanisms) == (verdict, mechanisms)

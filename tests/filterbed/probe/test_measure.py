@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dns.message
 import pytest
 
 from filterbed.probe import measure as program
@@ -169,3 +170,29 @@ def test_targets_are_measured_at_once(servers: Any) -> None:
     line = json.dumps({"target": "t", "kind": "web", "url": f"http://127.0.0.1:{port}/"})
     rows = program.measure_lines([line] * 4, timeout=5, resolver=None, concurrency=4)
     assert [row["http"][0]["outcome"] for row in rows] == ["ok"] * 4
+
+
+@pytest.mark.parametrize(("name", "outcome"), [(NAME, "ok"), ("www.other.net", "invalid")])
+def test_dns_over_tls(servers: Any, trusted: Any, tmp_path: Path, name: str, outcome: str) -> None:
+    def answer(sock: Any) -> None:
+        query = dns.message.from_wire(sock.recv(65536)[2:])
+        wire = servers.reply(query, ["192.0.2.7"])
+        sock.sendall(len(wire).to_bytes(2, "big") + wire)
+
+    port = servers.tls(trusted.issue([NAME], [], "valid"), answer, tmp_path)
+    target: dict[str, Any] = {"kind": "dns", "name": "a.net", "qtype": "A", "via": "dot"}
+    target |= {"resolver": f"{name}:{port}", "addresses": ["127.0.0.1"]}
+    row = measure(target, timeout=2.0)
+    assert [one["outcome"] for one in (*row["tcp"], *row["tls"])] == ["ok", outcome]
+    assert row["resolver"] is None
+    if outcome == "ok":
+        assert row["dns"]["addresses"] == ["192.0.2.7"]
+    else:
+        assert row["dns"] is None
+        assert row["tls"][0]["error"] == "wrong-name"
+
+
+def test_dns_over_tls_to_nobody(servers: Any) -> None:
+    target = {"kind": "dns", "name": "a.net", "qtype": "A", "via": "doh", "resolver": "dns.net"}
+    row = measure(target, timeout=0.5, resolver=servers.zone({}))
+    assert (row["resolver"]["rcode"], row["dns"], row["tcp"]) == ("NXDOMAIN", None, [])

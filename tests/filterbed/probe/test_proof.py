@@ -173,3 +173,22 @@ def test_two_answers_make_the_control_unnecessary(build: Any, servers: Any) -> N
 
 def test_the_innocuous_name_is_reserved() -> None:
     assert INNOCENT.endswith(".example.org")  # RFC 2606 section 3
+
+
+def test_a_resolvers_name_is_told_from_others(build: Any, servers: Any) -> None:
+    def handle(sock: socket.socket) -> None:
+        if b"dns.blocked.net" in sock.recv(65536):
+            servers.reset(sock)
+        else:
+            sock.sendall(b"\x15\x03\x03\x00\x02\x02\x70")
+            servers.hang(sock)
+
+    port = servers.tcp(handle)
+    target = {"kind": "dns", "name": "a.net", "qtype": "A", "via": "dot"}
+    target |= {"resolver": f"dns.blocked.net:{port}"}
+    local = build("dns", tcp="ok", tls=("reset", None, "hello"))
+    local["tls"][0]["address"] = "127.0.0.1"
+    assert wanted(local, build("dns", tcp="ok", tls="ok")) == {"other_name"}
+    proof = follow({"other_name"}, target, local)
+    assert proof["other_name"]["outcome"] == "alert"
+    assert proof["same_name"]["outcome"] == "reset"

@@ -23,6 +23,7 @@ GOOD: list[dict[str, Any]] = [
         "seconds": 2,
         "media": "pcmu",
     },
+    {"kind": "dns", "name": "a.net", "qtype": "A", "via": "doh", "resolver": "dns.net"},
     {"kind": "chat", "peer": "192.0.2.1", "message": "hi", "client": "skype"},
     {"kind": "chat", "peer": "a", "message": "hi", "client": "tom", "filter": "a.net"},
 ]
@@ -56,6 +57,11 @@ def test_good(target: dict[str, Any]) -> None:
         ({"kind": "tcp", "host": "a", "port": 1, "addresses": ["b"]}, "list of IP addresses"),
         ({"kind": "tcp", "host": "a", "port": 1, "families": []}, "a list of 4 and 6"),
         ({"kind": "tcp", "host": "a", "port": 1, "seconds": 1e9}, "at most 60"),
+        (
+            {"kind": "dns", "name": "a", "qtype": "A", "via": "doq", "resolver": "a"},
+            "expected dot or doh",
+        ),
+        ({"kind": "dns", "name": "a", "qtype": "A", "via": "dot"}, "expected whom to ask"),
         ({"kind": "chat", "peer": "a", "message": "", "client": "qq"}, "skype or tom"),
         ({"kind": "chat", "peer": "a", "message": "", "client": "tom"}, "has its lists from"),
     ],

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from topologies.errors import MachineError
+from topologies.service import Resolver
 from topologies.services import unbound
+from topologies.services.certificate import Authority
 from topologies.services.dnssec import Signer
 
 
@@ -55,6 +57,31 @@ def test_one_that_validates_trusts_the_key_it_is_given() -> None:
     assert '  module-config: "validator iterator"' in lines
     assert f'  trust-anchor: "{anchor}"' in lines
     assert "  val-bogus-ttl: 0" in lines
+
+
+def test_a_public_resolver_speaks_plainly_over_tls_and_over_https(tmp_path: Path) -> None:
+    quad9 = Resolver("quad9", "servers", ("dns.quad9.net",), ("9.9.9.9", "2620:fe::fe"))
+    program = unbound.public("servers", quad9, "198.41.0.4", Authority(), tmp_path)
+    home = tmp_path / "servers-unbound-quad9"
+    text = str(program.files[home / "unbound.conf"])
+    for line in ("tls-port: 853", "https-port: 443", f'tls-service-pem: "{home}/server.pem"'):
+        assert f"  {line}" in text.splitlines()
+    for address in quad9.addresses:
+        assert all(f"  interface: {address}@{port}" in text for port in (53, 853, 443))
+    asked = {(ready.how, ready.address, ready.port) for ready in program.ready}
+    assert asked == {
+        (how, address, port)
+        for address in quad9.addresses
+        for how, port in (("dns", 53), ("tcp", 853), ("tcp", 443))
+    }
+    for file, content in program.files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path = "/usr/sbin/unbound-checkconf"
+    if not Path(path).exists():
+        pytest.skip("unbound-checkconf is not installed")
+    done = subprocess.run([path, str(home / "unbound.conf")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_one_that_keeps_answers_has_a_cache_and_can_be_told_to_forget() -> None:
