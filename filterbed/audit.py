@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from filterbed import settled
 from filterbed.header import Flow, dissect, flow_text, quoted, raw, relayed
 from filterbed.pcapng import ETHERNET, CaptureError, Frame, Trace, read
 from filterbed.wire import IPV4, QUOTED, Tally, crossing, zeroed
@@ -30,7 +31,6 @@ from filterbed.wire import IPV4, QUOTED, Tally, crossing, zeroed
 #: captured: the two clocks are read at different places. Nanoseconds.
 SLACK: Final = 1_000_000
 SIDES: Final = ("inside", "outside")
-_END: Final = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +184,9 @@ def _testimony(
     """Count what the log says about packets."""
     for event in events:
         word = event.get("event")
+        if word == "withdrawn":
+            side = ledger.sides[0 if event.get("inside") else 1]
+            side.injected.subtract(_key(text, ledger.cut) for text in event.get("packets") or ())
         if word not in ("injected", "dropped", "held", "rewritten", "intercepted"):
             continue
         n = event.get("n")
@@ -308,7 +311,7 @@ def _attendance(
             "the censor did not start"
         )
         return
-    rests = _rests(frames, events, begun)
+    rests = settled.spans(frames, events, begun)
     # Its first policy is said once its rules are in place; servers may have spoken before.
     policies = (e for e in events if e.get("event") == "policy")
     begun += round(next((float(e.get("t", 0)) for e in policies), 0.0) * 1e9)
@@ -333,42 +336,6 @@ def _attendance(
             + ("though its flow was not settled" if offload else "though every packet must"),
             ledger.strange(unseen),
         )
-
-
-def _rests(
-    frames: Sequence[Frame], events: Sequence[Mapping[str, Any]], begun: int
-) -> dict[Flow, list[tuple[int, int]]]:
-    """Return when each flow was settled, from and until, in nanoseconds since 1970.
-
-    A change of policy ends them all, `unsettled` its packet's flow's, or those of all flows
-    between its two addresses.
-    """
-    resting: dict[Flow, int] = {}
-    rests: dict[Flow, list[tuple[int, int]]] = defaultdict(list)
-
-    def wake(flows: Iterable[Flow], at: int) -> None:
-        for flow in list(flows):
-            rests[flow].append((resting.pop(flow), at))
-
-    for event in events:
-        word, n = event.get("event"), event.get("n")
-        at = begun + round(float(event.get("t", 0)) * 1e9)
-        if word == "policy":
-            wake(resting, at)
-        if word not in ("settled", "unsettled") or not isinstance(n, int):
-            continue
-        header = dissect(frames[n - 1].data) if 1 <= n <= len(frames) else None
-        if header is None:
-            continue
-        if word == "settled":
-            resting.setdefault(header.flow, at)
-        elif event.get("what") == "flow":
-            wake({header.flow} & resting.keys(), at)
-        else:
-            pair = {header.src, header.dst}
-            wake((flow for flow in resting if {flow[1][0], flow[2][0]} == pair), at)
-    wake(resting, _END)
-    return rests
 
 
 def _flow(data: bytes) -> Flow | None:

@@ -136,7 +136,7 @@ def compare(
         ("the censor saw", stats.get("n"), "its door record holds", wire.get("door")),
         ("the censor dropped", stats.get("dropped"), "its log says", log["dropped"]),
         ("the censor forged", stats.get("injected"), "its log says", log["injected"]),
-        ("the censor forged", stats.get("injected"), "of these it sent", stats.get("sent")),
+        ("the censor forged", stats.get("injected"), "of these it sent or withdrew", _gone(stats)),
     ]
     # A door that could not be read is the audit's problem; a count nobody has is no witness.
     problems += [
@@ -152,6 +152,12 @@ def compare(
     if idle and (log["injected"] or log["dropped"] or "matched" in told):
         problems.append("the censor was to stay idle, but its log has acts")
     return [f"witnesses: box {box}: {problem}" for problem in problems]
+
+
+def _gone(stats: Mapping[str, Any]) -> int | None:
+    """Count the forged packets that were sent, or kept back when their policy ended before."""
+    sent = stats.get("sent")
+    return None if sent is None else int(sent) + int(stats.get("withdrawn") or 0)
 
 
 def _detail(event: Mapping[str, Any]) -> str:

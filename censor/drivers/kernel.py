@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from censor.errors import MachineError
+from censor.wire import Protocol
 
 _NS_GET_USERNS: Final = 0xB701
 #: The inode of the user namespace a machine starts with (include/linux/proc_ns.h).
@@ -117,6 +118,11 @@ def forget_after(idle: float) -> None:
         for path in sorted(_TRACKER.glob(f"nf_conntrack_{protocol}_timeout*")):
             if int(path.read_text()) > most:
                 path.write_text(f"{most}\n")
+
+
+def bears_mark(data: bytes) -> bool:
+    """Return whether a mark on this packet is its own connection's; an ICMP error's is not."""
+    return data[9 if data[0] >> 4 == 4 else 6] in (Protocol.TCP, Protocol.UDP)
 
 
 @dataclass(frozen=True, slots=True)

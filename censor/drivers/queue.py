@@ -35,7 +35,6 @@ from censor.drivers.shelf import Shelf
 from censor.errors import MachineError
 from censor.events import Event
 from censor.rules import Policy
-from censor.wire import Protocol
 
 _SECOND: Final = 1_000_000_000
 #: How long packets are worked off before requests are looked at again, in nanoseconds.
@@ -74,7 +73,7 @@ class Queue:
         self._filter = kernel.Filter(place.queue, place.offload, policy.ip.explicit, idle=idle)
         self._diversion = Diversion() if policy.intercepts else None
         self._met: set[int] = set()
-        self._injected = self._dropped = self._marked = 0
+        self._injected = self._dropped = self._marked = self._withdrawn = 0
         self._lost = kernel.Counters(0, 0, 0)
         self._mark = 0
         self._turn = self._look = 0
@@ -223,7 +222,7 @@ class Queue:
             packet.set_payload(decision.data)
         if self._mark:
             # An ICMP error's mark would be that of the connection it is about.
-            if decision.settled and _bears_mark(data):
+            if decision.settled and kernel.bears_mark(data):
                 self._marked += 1
                 packet.set_mark(self._mark)
                 self._say("settled", self._session.n)
@@ -284,11 +283,18 @@ class Queue:
     def _switch(self, active: bool) -> None:
         """Begin a generation: first no old mark passes any more, then the policy changes."""
         self._shelf.release(None)
+        self._withdraw()
         generation = self._session.generation + 1
         offload = active and self._place.offload
         self._filter.install(generation if offload else None)
         self._mark = kernel.mark(generation) if offload else 0
         self._session.switch(active, t=self._t(self._now()))
+
+    def _withdraw(self) -> None:
+        """Keep back the forged packets whose time has not come: their policy is over."""
+        for data, interface in self._sender.withdraw():
+            self._withdrawn += 1
+            self._say("withdrawn", inside=self._sides[interface], packets=[data.hex()])
 
     def _stats(self) -> dict[str, Any]:
         lost = self._lost
@@ -304,6 +310,7 @@ class Queue:
             "settled": self._marked,
             "sent": self._sender.sent,
             "unsent": len(self._sender.failed),
+            "withdrawn": self._withdrawn,
             "late": self._sender.delays(),
             "queue_dropped": lost.queue_dropped,
             "user_dropped": lost.user_dropped,
@@ -318,6 +325,7 @@ class Queue:
         if self._failure is None:
             self._shelf.release(None)
             self._session.tick(self._t(now))
+            self._withdraw()
             self._count_losses()
             self._hear_interceptor()
         else:
@@ -376,11 +384,6 @@ class Queue:
 
     def _on_signal(self, *_: object) -> None:
         self._stopping = True
-
-
-def _bears_mark(data: bytes) -> bool:
-    """Return whether a mark on this packet is its own connection's; an ICMP error's is not."""
-    return data[9 if data[0] >> 4 == 4 else 6] in (Protocol.TCP, Protocol.UDP)
 
 
 def run(policy: Policy, place: Place) -> int:

@@ -78,6 +78,12 @@ class Sender:
             if len(self.late) < _KEPT:
                 self.late.append((now - at) / 1e9)
 
+    def withdraw(self) -> list[tuple[bytes, int]]:
+        """Give up the packets that still wait; return each with its interface, by their times."""
+        waiting = [(data, interface) for _, _, data, interface in sorted(self._waiting)]
+        self._waiting.clear()
+        return waiting
+
     def delays(self) -> dict[str, float | int]:
         """Return how punctual delayed packets were: median and 95th percentile, in seconds."""
         late = sorted(self.late)

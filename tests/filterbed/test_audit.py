@@ -244,6 +244,14 @@ def test_only_the_flow_that_lost_its_mark_must_ask_again(wire: Wire) -> None:
     assert len(wire.audit()) == 1
 
 
+def test_what_was_withdrawn_need_not_be_on_the_wire(wire: Wire) -> None:
+    talk(wire)
+    forged = bytes(tcp(1, "R")).hex()
+    wire.log("injected", toward="client", packets=[forged], after=20.0)
+    wire.log("withdrawn", n=None, inside=True, packets=[forged])
+    assert wire.audit() == []
+
+
 def test_an_icmp_error_settles_nothing_but_itself(wire: Wire) -> None:
     talk(wire)
     error = IP(src=SERVER, dst=CLIENT, ttl=64) / ICMP(type=3, code=3) / Raw(bytes(tcp())[:28])

@@ -106,6 +106,25 @@ def scene_hold(ground: Any) -> dict[str, Any]:
         return dict(ground.finish(censor, **found))
 
 
+def scene_withdrawn(ground: Any) -> dict[str, Any]:
+    """What is to be forged later is not, once the policy is over."""
+    act = {"inject": "dns-answer", "addresses": ["8.7.198.45"], "latency": "1 s"}
+    rules = {**policy((NAME, act), position="on-path"), "latency": "1 ms"}
+    with (
+        ground.server(),
+        ground.program("client", sys.executable, scenes.__file__, "listen", "c0") as ear,
+        ground.censor(rules) as censor,
+    ):
+        assert ear.stdout.readline() == "up\n"
+        censor.ask("active")
+        said = ground.dig("www.blocked.example")
+        idle = censor.ask("idle")
+        while censor.ask("stats")["t"] < idle["t"] + 1.2:
+            pass  # the time at which it would have left is over
+        found = ground.finish(censor, said=said)
+        return {**found, "wire": (ground.folder / "wire").read_text().split()}
+
+
 def scene_idle(ground: Any) -> dict[str, Any]:
     """What is held when the policy ends goes at once."""
     rules = policy(({"server.port": [53]}, {"delay": "1.5 s", "toward": "client"}))
@@ -276,6 +295,17 @@ def test_packets_are_held_and_leave_at_their_time(play: Any) -> None:
     assert 1.7 < float(result["slow"][1]) < 3.0  # half a megabyte at 2 Mbit/s, headers counted
     assert float(result["fast"][1]) < 1
     assert len(said(result, "held")) > 100
+
+
+def test_what_is_to_be_forged_later_is_not_once_the_policy_is_over(play: Any) -> None:
+    result = play("withdrawn")
+    assert result["said"] == [scenes.SERVER]
+    (injected,), (withdrawn,) = said(result, "injected"), said(result, "withdrawn")
+    assert withdrawn["packets"] == injected["packets"]
+    assert withdrawn["inside"] is True
+    assert not set(withdrawn["packets"]) & set(result["wire"])
+    assert result["stopped"]["withdrawn"] == 1
+    assert result["stopped"]["sent"] == 0
 
 
 def test_what_is_held_goes_when_the_policy_ends(play: Any) -> None:
