@@ -16,7 +16,7 @@ PACKS = {
     "@all": "everything",
     "@smoke": "the quickest scenario of each layer",
     "@voip": "internet calls",
-    "@negatives": "nothing is censored: every claim is a false one",
+    "@negatives": "nobody interferes: whoever claims that the network does is wrong",
 }
 
 
