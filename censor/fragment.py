@@ -46,13 +46,6 @@ class Ip:
         return self.fragments != "as-they-come"
 
 
-class Joined(Packet):
-    """A packet put together from fragments. It never was on the wire, so it is not rewritten."""
-
-    __slots__ = ()
-    joined = True
-
-
 class Datagram:
     """Fragments of one packet. refused: the rule that wants no more of it to pass."""
 
@@ -195,5 +188,5 @@ def _join(head: bytes, payload: bytes) -> Packet | None:
     packet = parse(bytes(header) + payload)
     if isinstance(packet, Malformed):
         return None
-    packet.__class__ = Joined
+    packet.joined = True
     return packet

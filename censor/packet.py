@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
-from typing import ClassVar, Final
+from typing import Final
 
 from censor.wire import (
     ICMP_HEADER,
@@ -63,6 +63,7 @@ class Packet:
     fragment: the transport header is not here: a fragment but the first, or a first fragment too
         small to hold it. fragment_offset, more_fragments: as in the IP header, in bytes.
     truncated: fewer bytes were captured than the packet had; header fields not captured are 0.
+    joined: put together from fragments (`censor.fragment`), so it never was on the wire.
     """
 
     __slots__ = (
@@ -78,6 +79,7 @@ class Packet:
         "fragment_offset",
         "header_length",
         "ip_id",
+        "joined",
         "more_fragments",
         "protocol",
         "seq",
@@ -112,9 +114,7 @@ class Packet:
     more_fragments: bool
     data: bytes
     truncated: bool
-
-    #: Whether it was put together from fragments: see `censor.fragment`.
-    joined: ClassVar[bool] = False
+    joined: bool
 
     @property
     def payload(self) -> bytes:
@@ -232,6 +232,7 @@ def _parse_ipv4(data: bytes) -> Packet | Malformed:
     packet.header_length = header
     packet.total_length = total
     packet.df = fragment & 0x4000 != 0
+    packet.joined = False
     packet.more_fragments = fragment & 0x2000 != 0
     packet.fragment_offset = (fragment & 0x1FFF) << 3
     packet.truncated = truncated = captured < total
@@ -249,7 +250,7 @@ def _parse_ipv6(data: bytes) -> Packet | Malformed:
     length, packet.protocol, packet.ttl, packet.src, packet.dst = _ipv6(data)
     packet.total_length = total = IPV6_HEADER + length
     packet.ip_id = packet.fragment_offset = 0
-    packet.df = packet.more_fragments = False
+    packet.df = packet.more_fragments = packet.joined = False
     packet.truncated = truncated = captured < total
     packet.end = captured if truncated else total
     packet.header_length = IPV6_HEADER
