@@ -1,7 +1,7 @@
 # What a newcomer types. Every target but `help`, `lock` and `clean` begins with bin/bootstrap, which
 # installs what is missing and takes no time when nothing is.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench fuzz lock clean
+.PHONY: help install demo test check compiled bench fuzz lock clean
 
 PYTHON := .venv/bin/python
 
@@ -25,6 +25,10 @@ check: install ## lint, format, types, import contracts, scenarios
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@.venv/bin/filterbed check scenarios/library
+
+# The same tests, on a wheel built in a scratch folder: make compiled PYTEST='-x'
+compiled: install ## compile the censor's hot modules and run its tests on them
+	@bin/compiled-test $(PYTEST)
 
 bench: install ## measure, print one table, write benchmarks/latest.json
 	@$(PYTHON) -m benchmarks

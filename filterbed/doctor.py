@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from importlib import metadata
+from importlib import machinery, metadata, util
 from pathlib import Path
 from typing import Literal
 
@@ -81,6 +81,13 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), *SBIN)))
 
 
+def engine() -> str:
+    """Return "compiled" where the censor's hot modules are (setup.py), else "python"."""
+    spec = util.find_spec("censor.engine")
+    origin = (spec and spec.origin) or ""
+    return "compiled" if origin.endswith(tuple(machinery.EXTENSION_SUFFIXES)) else "python"
+
+
 def diagnose() -> list[Finding]:
     """Look at everything; the order is the one a person would cure things in."""
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -89,6 +96,7 @@ def diagnose() -> list[Finding]:
         return [
             _python(),
             *_modules(),
+            Finding("engine", "ok", engine()),
             *programs,
             _kernel(),
             *sandbox.result(),

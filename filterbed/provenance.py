@@ -7,16 +7,17 @@ import subprocess
 from functools import cache
 from importlib import metadata
 
-from filterbed.doctor import MODULES, PROGRAMS
+from filterbed.doctor import MODULES, PROGRAMS, engine
 
 
 @cache
 def versions() -> dict[str, str]:
     """Return name -> version: Python, its distributions, and the Debian packages of a run.
 
-    What is not installed is left out; where there is no dpkg so are all packages. About 10 ms.
+    "engine" is "compiled" or "python": see `filterbed.doctor.engine`. What is not installed is
+    left out; where there is no dpkg so are all packages. About 10 ms.
     """
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "engine": engine()}
     for name in MODULES:
         try:
             found[name] = metadata.version(name)

@@ -129,7 +129,7 @@ def test_required_file(path: str) -> None:
     assert (ROOT / path).stat().st_size > 0
 
 
-@pytest.mark.parametrize("path", ["bin/bootstrap", ".ci/run"])
+@pytest.mark.parametrize("path", ["bin/bootstrap", "bin/compiled-test", ".ci/run"])
 def test_scripts_can_be_run(path: str) -> None:
     assert (ROOT / path).stat().st_mode & 0o111
     assert subprocess.run(["sh", "-n", ROOT / path], check=False).returncode == 0

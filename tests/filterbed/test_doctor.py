@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,22 @@ def test_every_lack_has_a_cure() -> None:
 def test_names_of_findings_are_unique() -> None:
     findings = doctor.diagnose()
     assert len(by_name(findings)) == len(findings)
+
+
+def test_engine_is_compiled_where_an_extension_stands_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "censor").mkdir()
+    (tmp_path / "censor/__init__.py").write_text("")
+    (tmp_path / "censor/engine.py").write_text("")
+    for name in [name for name in sys.modules if name.split(".")[0] == "censor"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert doctor.engine() == "python"
+    (tmp_path / f"censor/engine{EXTENSION_SUFFIXES[0]}").write_bytes(b"")
+    importlib.invalidate_caches()
+    assert doctor.engine() == "compiled"
+    monkeypatch.delitem(sys.modules, "censor")
 
 
 def test_program_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

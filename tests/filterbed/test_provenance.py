@@ -15,6 +15,7 @@ from filterbed import provenance
 def test_versions_are_those_installed() -> None:
     found = provenance.versions()
     assert found["python"] == platform.python_version()
+    assert found["engine"] in ("compiled", "python")
     assert found["scapy"] == metadata.version("scapy")
     if shutil.which("dpkg-query"):
         told = subprocess.check_output(["dpkg-query", "-W", "-f", "${Version}", "iproute2"])
