@@ -14,10 +14,11 @@ install: ## install what is missing (Debian packages need root)
 demo: install ## replay December 2010 and print the scoreboard
 	@.venv/bin/filterbed run china-2010/december --out runs
 
-# Those on the real kernel measure time, so they run one after the other.
+# Those on the real kernel mostly wait, so two run at a time; those that measure time run alone.
 test: install ## run every test, those on the real kernel included
 	@$(PYTHON) -m pytest -m "not live" -n 2 $(PYTEST)
-	@$(PYTHON) -m pytest -m live $(PYTEST)
+	@$(PYTHON) -m pytest -m "live and not alone" -n 2 $(PYTEST)
+	@$(PYTHON) -m pytest -m "live and alone" $(PYTEST)
 
 check: install ## lint, format, types, import contracts, scenarios
 	@.venv/bin/ruff check .

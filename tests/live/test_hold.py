@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.alone]
 
 UNSHARE = ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child"]
 #: An ordinary user may not read the queue's counters in the first network namespace made.
