@@ -22,7 +22,9 @@ def test_a_poisoned_recursor_tells_everybody_until_its_answer_expires(tmp_path: 
     file.write_text(text.replace("answer_ttl: 300", "answer_ttl: 6"))
     lines = [
         "idle",
-        f"bj-cu echo honest $({ASK})",
+        # of the other recursor: one keeps an authoritative answer of no time at all until the second
+        # is over, and believes no forged one meanwhile
+        f"bj-ct echo honest $({ASK})",
         "active",
         f"bj-cu echo hit $({ASK})",
         "idle",
