@@ -22,8 +22,8 @@ def test_a_poisoned_recursor_tells_everybody_until_its_answer_expires(tmp_path: 
     file.write_text(text.replace("answer_ttl: 300", "answer_ttl: 6"))
     lines = [
         "idle",
-        # of the other recursor: one keeps an authoritative answer of no time at all until the second
-        # is over, and believes no forged one meanwhile
+        # of the other recursor: one keeps an authoritative answer of no time at all until its
+        # second is over, and believes no forged one meanwhile
         f"bj-ct echo honest $({ASK})",
         "active",
         f"bj-cu echo hit $({ASK})",
