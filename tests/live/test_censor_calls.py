@@ -184,6 +184,10 @@ def scene_bye(ground: Any) -> dict[str, Any]:
             begun = time.monotonic()
             status = ground.run("client", *sipp("client", stage.CLIENT, *call))[0]
             lasted = time.monotonic() - begun
+            # The caller may be told, and have hung up, before the callee has written its part.
+            heard = ground.folder / "server.msg"
+            while "BYE sip:" not in heard.read_text() and time.monotonic() < begun + 15:
+                pass
         said = [(ground.folder / f"{node}.msg").read_text() for node in ("client", "server")]
         return dict(ground.finish(censor, status=status, lasted=lasted, said=said))
 
