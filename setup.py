@@ -12,7 +12,15 @@ import sys
 from setuptools import Extension, setup
 
 #: What every packet passes through.
-HOT = ("packet", "flow", "stream", "agenda", "case", "engine", "hearing")
+HOT = (
+    "wire/packet",
+    "follow/flow",
+    "follow/stream",
+    "read/agenda",
+    "engine/state",
+    "engine/engine",
+    "engine/inspection",
+)
 
 
 def compiled() -> list[Extension]:

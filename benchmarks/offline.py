@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from benchmarks.mix import POLICY, mix
 from censor.drivers import garbage
-from censor.engine import Engine
-from censor.policy import load
-from censor.rules import Policy
+from censor.engine.engine import Engine
+from censor.policy.loader import load
+from censor.rule.rules import Policy
 
 
 @dataclass(frozen=True, slots=True)

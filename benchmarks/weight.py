@@ -18,8 +18,8 @@ from typing import Any
 from benchmarks import offline
 from benchmarks.mix import BLOCKED, opening, policy
 from censor.drivers import document
-from censor.engine import Engine
-from censor.policy import load
+from censor.engine.engine import Engine
+from censor.policy.loader import load
 
 NAMES = 1_000_000
 FLOWS = 100_000

@@ -15,9 +15,9 @@ from typing import Any
 
 from censor.drivers import document, garbage, replay
 from censor.errors import CensorError, MachineError, PolicyError
-from censor.policy import InvalidPolicy, load, problems
-from censor.reference import reference
-from censor.rules import Policy
+from censor.policy.loader import InvalidPolicy, load, problems
+from censor.policy.reference import reference
+from censor.rule.rules import Policy
 
 _EPILOG = """exit status: 0 well; 1 a replay differs or a live censor failed; 2 bad usage or
 policy; 3 the machine lacks something. See docs/censor.md."""

@@ -83,7 +83,7 @@ def find_program(name: str) -> str | None:
 
 def engine() -> str:
     """Return "compiled" where the censor's hot modules are (setup.py), else "python"."""
-    spec = util.find_spec("censor.engine")
+    spec = util.find_spec("censor.engine.engine")
     origin = (spec and spec.origin) or ""
     return "compiled" if origin.endswith(tuple(machinery.EXTENSION_SUFFIXES)) else "python"
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from censor import forge
-from censor.wire import TcpFlag
+from censor.wire import forge
+from censor.wire.number import TcpFlag
 
 #: What a record holds: bits 0 to 2 of its first byte.
 RAW, CLIENT_UDP, SERVER_UDP, CLIENT_TCP, SERVER_TCP, CONTROL, WAIT, SHIFTED = range(8)

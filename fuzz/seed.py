@@ -16,8 +16,8 @@ from random import Random
 from typing import Final
 
 from censor.drivers.capture import Capture
-from censor.packet import Packet, parse
-from censor.wire import Protocol
+from censor.wire.number import Protocol
+from censor.wire.packet import Packet, parse
 from fuzz import conversation as talk
 from fuzz.boxes import POLICIES
 

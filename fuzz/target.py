@@ -9,8 +9,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from censor import telephony
-from censor.decision import Decision, Verdict
 from censor.dissect import (
     datagram,
     dns,
@@ -35,13 +33,15 @@ from censor.dissect import (
 from censor.dissect.mosaic import LIMIT, Mosaic
 from censor.drivers import document
 from censor.drivers.capture import Capture
-from censor.engine import Engine
-from censor.entropy import Rule, exemption
+from censor.engine.decision import Decision, Verdict
+from censor.engine.engine import Engine
 from censor.errors import CensorError, PolicyError
 from censor.events import ENGINE_WORDS
-from censor.impression import alike
-from censor.packet import Packet, parse
-from censor.policy import load, problems
+from censor.interfere import telephony
+from censor.policy.loader import load, problems
+from censor.read.entropy import Rule, exemption
+from censor.read.impression import alike
+from censor.wire.packet import Packet, parse
 from fuzz.boxes import POLICIES
 from fuzz.conversation import arrivals, records
 
@@ -212,7 +212,7 @@ def _judge(decision: Decision, now: float, *, in_path: bool) -> None:
 
 
 def _bounded(engine: Any, limits: Mapping[str, int]) -> None:
-    _demand(len(engine._cases) <= limits["flows"], f"{len(engine._cases)} cases")
+    _demand(len(engine._states) <= limits["flows"], f"{len(engine._states)} states")
     _demand(len(engine._memories) <= limits["residual"], f"{len(engine._memories)} memories")
     _demand(len(engine._quick) <= 2 * limits["flows"], f"{len(engine._quick)} short ways")
 

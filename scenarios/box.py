@@ -6,8 +6,9 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from censor import listing, policy
-from censor.quantity import seconds as seconds_of
+from censor.policy import listing
+from censor.policy import loader as policy
+from censor.policy.quantity import seconds as seconds_of
 from scenarios import schema
 from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.ground import Ground, expand

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from censor.policy import scaled
+from censor.policy.loader import scaled
 from scenarios.model import Scenario, Target
 
 #: A call is talked in for so long at least, whatever the clock, unless it was to be shorter:

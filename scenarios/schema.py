@@ -1,7 +1,7 @@
 """Say what a scenario file may hold: its keys, their types, their defaults.
 
 These models check each value by itself; what the values mean together is `scenarios.loader`'s.
-A censor's rules are not described here: they are a policy, and `censor.policy` knows policies.
+A censor's rules are not described here: they are a policy, which `censor.policy` knows.
 The JSON Schema they give is shipped as `schema.json`, for editors.
 """
 

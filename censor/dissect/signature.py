@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from censor.dissect import whatsapp
-from censor.wire import Protocol
+from censor.wire.number import Protocol
 
 _TCP: Final = int(Protocol.TCP)
 _UDP: Final = int(Protocol.UDP)

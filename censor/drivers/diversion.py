@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from censor.drivers.transplant import onward, transparent, transplant
 from censor.errors import MachineError
-from censor.takeover import Takeover
+from censor.rule.takeover import Takeover
 
 #: Beside the marks of settled flows (`censor.drivers.kernel`).
 _MARK: Final = 0x0FA00000

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from censor.errors import MachineError
-from censor.wire import Protocol
+from censor.wire.number import Protocol
 
 _NS_GET_USERNS: Final = 0xB701
 #: The inode of the user namespace a machine starts with (include/linux/proc_ns.h).

@@ -22,7 +22,6 @@ from typing import Any, Final
 
 import netfilterqueue
 
-from censor.decision import PASS, SETTLED, Decision, Verdict
 from censor.drivers import kernel
 from censor.drivers.capture import Door, length
 from censor.drivers.conntrack import Conntrack
@@ -32,9 +31,10 @@ from censor.drivers.place import Place, sharpen_timers
 from censor.drivers.sender import Sender
 from censor.drivers.session import Session
 from censor.drivers.shelf import Shelf
+from censor.engine.decision import PASS, SETTLED, Decision, Verdict
 from censor.errors import MachineError
 from censor.events import Event
-from censor.rules import Policy
+from censor.rule.rules import Policy
 
 _SECOND: Final = 1_000_000_000
 #: How long packets are worked off before requests are looked at again, in nanoseconds.

@@ -13,7 +13,7 @@ from censor.drivers.capture import Capture, Record, epoch
 from censor.drivers.session import Session, Sink
 from censor.errors import CensorError, MachineError
 from censor.events import ENGINE_WORDS
-from censor.rules import Policy, Prefixes
+from censor.rule.rules import Policy, Prefixes
 
 _SECOND: Final = 1_000_000_000
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from censor.decision import PASS, Decision
-from censor.engine import Engine
+from censor.engine.decision import PASS, Decision
+from censor.engine.engine import Engine
 from censor.events import Event
-from censor.rules import Policy
+from censor.rule.rules import Policy
 
 Sink = Callable[[Mapping[str, Any]], None]
 

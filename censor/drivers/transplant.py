@@ -13,7 +13,7 @@ import struct
 from ipaddress import ip_address
 from typing import Final
 
-from censor.takeover import Takeover
+from censor.rule.takeover import Takeover
 
 # include/uapi/linux/tcp.h
 _REPAIR: Final = 19

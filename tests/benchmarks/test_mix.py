@@ -7,8 +7,8 @@ from collections import Counter
 from scapy.layers.inet import IP, TCP, UDP
 
 from benchmarks.mix import POLICY, SHARES, mix
-from censor.engine import Engine
-from censor.policy import load
+from censor.engine.engine import Engine
+from censor.policy.loader import load
 
 PORTS = {80: "bulk", 443: "tls", 53: "dns", 5060: "sip"}
 

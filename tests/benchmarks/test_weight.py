@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from benchmarks.mix import BLOCKED, opening, policy
 from benchmarks.weight import held
-from censor.engine import Engine
-from censor.policy import load
-from censor.rules import App
+from censor.engine.engine import Engine
+from censor.policy.loader import load
+from censor.rule.rules import App
 
 
 def test_every_dissector_is_asked() -> None:

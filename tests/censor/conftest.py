@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from censor import forge
-from censor.decision import Decision, Verdict
-from censor.engine import Engine
+from censor.engine.decision import Decision, Verdict
+from censor.engine.engine import Engine
 from censor.events import Event
-from censor.packet import Packet, parse
-from censor.policy import load
-from censor.wire import TcpFlag
+from censor.policy.loader import load
+from censor.wire import forge
+from censor.wire.number import TcpFlag
+from censor.wire.packet import Packet, parse
 
 FIN, SYN, RST, PSH, ACK = (
     int(getattr(TcpFlag, name)) for name in ("FIN", "SYN", "RST", "PSH", "ACK")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from censor.decision import Verdict
-from censor.policy import InvalidPolicy, load
+from censor.engine.decision import Verdict
+from censor.policy.loader import InvalidPolicy, load
 
 ACCEPT, DROP = Verdict.ACCEPT, Verdict.DROP
 PHONE = "SIP/2.0/UDP 24.48.0.2:5060;branch=z9hG4bK1"

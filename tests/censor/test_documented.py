@@ -9,8 +9,8 @@ import pytest
 from scapy.layers.dns import DNS
 from scapy.layers.inet import IP, TCP
 
-from censor.decision import Verdict
-from censor.profile import PROFILES
+from censor.engine.decision import Verdict
+from censor.policy.profile import PROFILES
 
 ACCEPT, DROP = Verdict.ACCEPT, Verdict.DROP
 HOST = {"http.host": {"suffix": ["blocked.example"]}}
@@ -244,6 +244,7 @@ def test_every_profile_has_a_transcript() -> None:
     """And each transcript names its fact, which has the source."""
     folder = Path(__file__).parent
     files = ("profile", "documented", "residual", "rewriting", "inquiry", "impostor")
-    text = "".join(folder.joinpath(f"test_{name}.py").read_text("utf-8") for name in files)
+    paths = (next(folder.rglob(f"test_{name}.py")) for name in files)
+    text = "".join(path.read_text("utf-8") for path in paths)
     text += "gfw-dns-1 gfw-dns-2 gfw-dns-3" * ("gfw-dns-{n}" in text)
     assert [name for name in PROFILES if name not in text] == []

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from censor import forge
 from censor.__main__ import main
 from censor.drivers.capture import Door
+from censor.wire import forge
 
 ROOT = Path(__file__).parents[2]
 POLICY = {

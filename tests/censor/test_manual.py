@@ -9,11 +9,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from censor import action, clause, document, events, quantity
-from censor.decision import Verdict
-from censor.ladder import LADDER
-from censor.policy import load
-from censor.profile import PROFILES
+from censor import events
+from censor.engine.decision import Verdict
+from censor.follow.ladder import LADDER
+from censor.policy import action, clause, document, quantity
+from censor.policy.loader import load
+from censor.policy.profile import PROFILES
 
 MANUAL = Path(__file__).parents[2].joinpath("docs", "censor.md").read_text("utf-8")
 

@@ -34,14 +34,15 @@ def test_names_of_findings_are_unique() -> None:
 def test_engine_is_compiled_where_an_extension_stands_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "censor").mkdir()
-    (tmp_path / "censor/__init__.py").write_text("")
-    (tmp_path / "censor/engine.py").write_text("")
+    room = tmp_path / "censor/engine"
+    room.mkdir(parents=True)
+    for name in ("../__init__.py", "__init__.py", "engine.py"):
+        (room / name).write_text("")
     for name in [name for name in sys.modules if name.split(".")[0] == "censor"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(tmp_path)
     assert doctor.engine() == "python"
-    (tmp_path / f"censor/engine{EXTENSION_SUFFIXES[0]}").write_bytes(b"")
+    (room / f"engine{EXTENSION_SUFFIXES[0]}").write_bytes(b"")
     importlib.invalidate_caches()
     assert doctor.engine() == "compiled"
     monkeypatch.delitem(sys.modules, "censor")

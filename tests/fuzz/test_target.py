@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from censor.decision import Decision
+from censor.engine.decision import Decision
 from fuzz import __main__ as command
 from fuzz import target as targets
 from fuzz.boxes import POLICIES

@@ -14,9 +14,9 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from censor.decision import Verdict
 from censor.dissect.certificate import Certificate, dissect
 from censor.dissect.outcome import Foreign, Incomplete
+from censor.engine.decision import Verdict
 from topologies.services.certificate import Authority
 
 NAMES = ["www.Blocked.example", "*.blocked.example"]

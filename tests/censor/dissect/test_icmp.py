@@ -17,7 +17,7 @@ from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
 from censor.dissect.icmp import Message, dissect
-from censor.packet import Packet, parse
+from censor.wire.packet import Packet, parse
 
 ROUTER = IP(src="203.0.113.9", dst="192.0.2.1")
 ROUTER6 = IPv6(src="2001:db8:9::9", dst="2001:db8::1")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from censor import clause
 from censor.dissect.signature import SIGNATURES, shown
+from censor.policy import clause
 
 
 def lengths(body: bytes) -> bytes:

@@ -16,7 +16,7 @@ from scapy.layers.tls.handshake import TLSClientHello
 
 from censor.dissect.outcome import Incomplete
 from censor.dissect.tls import LIMIT, ClientHello, NotTls, dissect
-from censor.stream import Stream
+from censor.follow.stream import Stream
 
 RECORD = b"\x16\x03\x01"
 

@@ -9,7 +9,7 @@ import pytest
 
 from censor.drivers.diversion import _do, _flow, _request
 from censor.errors import MachineError
-from censor.takeover import Forgery, Takeover
+from censor.rule.takeover import Forgery, Takeover
 
 ONE = Takeover(
     client=socket.inet_pton(socket.AF_INET6, "2600::2"), client_port=4000,

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from scapy.utils import wrpcap
 
-from censor import forge
 from censor.drivers.capture import Door, Record
 from censor.drivers.replay import Sides, active, compare, prefixes
 from censor.drivers.session import Session
 from censor.errors import CensorError
 from censor.events import Event
-from censor.policy import load
-from censor.rules import Policy
+from censor.policy.loader import load
+from censor.rule.rules import Policy
+from censor.wire import forge
 
 EPOCH = 1_700_000_000_000_000_000
 CLIENT, SERVER = bytes([24, 48, 0, 2]), bytes([93, 184, 216, 34])

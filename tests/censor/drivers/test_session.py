@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from censor import forge
-from censor.decision import PASS
 from censor.drivers.session import Session
-from censor.policy import load
+from censor.engine.decision import PASS
+from censor.policy.loader import load
+from censor.wire import forge
 
 POLICY = load(
     {

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from censor.drivers.transplant import _agreed, transplant
-from censor.takeover import Forgery, Takeover
+from censor.rule.takeover import Forgery, Takeover
 
 PATH = os.environ.get("PATH", "/usr/bin:/bin")
 

@@ -1,0 +1,335 @@
+"""Decide what happens to packets: the whole censor, without a socket, a clock or a die.
+
+Feed it packets with their times; it answers with verdicts, forged packets and events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import Final
+
+from censor.engine.budget import Budget
+from censor.engine.context import Context
+from censor.engine.decision import NOTHING, PASS, SETTLED, Decision, Release, Verdict
+from censor.engine.enforcement import Enforcement
+from censor.engine.inspection import Inspection
+from censor.engine.state import FlowState, Tracker
+from censor.events import Event
+from censor.follow.announced import Announced
+from censor.follow.flow import Flow, FlowTable
+from censor.follow.fragment import Fragments, extended, veil
+from censor.follow.scrutiny import scrutiny
+from censor.interfere.burden import Buckets, Shelf
+from censor.interfere.residual import Memories, spell
+from censor.read.agenda import NOTHING as NO_TOPICS
+from censor.rule.luck import Luck
+from censor.rule.rules import Policy
+from censor.rule.takeover import greeting
+from censor.wire.number import Protocol, TcpFlag
+from censor.wire.packet import Key, Malformed, Packet, parse
+
+_TCP: Final = int(Protocol.TCP)
+_UDP: Final = int(Protocol.UDP)
+_SYN: Final = int(TcpFlag.SYN)
+
+#: Under which name fragments are dropped that no rule asked about.
+_FRAGMENTS: Final = "ip.fragments"
+
+#: How long a settled flow goes without being counted by the flow table, in seconds.
+_TOUCH: Final = 1.0
+
+Pair = tuple[bytes, bytes]
+
+
+class Engine:
+    """One box's censor. `seed` fixes its luck; `certain` makes every chance come true.
+
+    `seen`: how many packets its driver saw before, so that events can name packets by number.
+    """
+
+    __slots__ = (
+        "_blind",
+        "_budget",
+        "_context",
+        "_fragments",
+        "_heeds",
+        "_intercepts",
+        "_ip",
+        "_memories",
+        "_probes",
+        "_quick",
+        "_settled",
+        "_states",
+        "_table",
+        "_tracker",
+        "_unseen",
+        "seen",
+    )
+
+    def __init__(
+        self, policy: Policy, *, seed: int = 0, certain: bool = False, seen: int = 0
+    ) -> None:
+        self.seen = seen
+        self._memories = Memories(policy.limits.residual)
+        announced = Announced(life=policy.limits.idle)
+        self._context = Context(
+            policy,
+            Luck(seed, certain=certain),
+            self._memories,
+            announced,
+            Buckets(policy.limits.flows),
+            Shelf(policy.limits.held),
+            policy.ends_calls,
+        )
+        self._ip = policy.ip
+        self._heeds = policy.ip.explicit or not policy.ip.walks
+        self._fragments = Fragments(policy.ip)
+        self._unseen = scrutiny(policy.tcp)
+        self._blind = None if policy.sees is None else not policy.sees
+        resync = "syn" in policy.tcp.adopt
+        mirrored = policy.tcp.require == "either"
+        self._table = FlowTable(
+            policy.limits.flows, policy.limits.idle, resync=resync, mirrored=mirrored
+        )
+        self._tracker = Tracker(policy, announced)
+        self._budget = Budget(policy.limits.buffers)
+        self._intercepts = policy.intercepts
+        self._probes = policy.probes
+        self._states: dict[Key, FlowState] = {}
+        self._quick: dict[bytes, FlowState] = {}
+        self._settled: dict[Pair, dict[Key, FlowState]] = {}
+
+    def due(self) -> float | None:
+        """Return when something happens by itself next, in seconds; None if nothing will."""
+        moment = self._memories.next
+        return moment if moment < inf else None
+
+    def tick(self, *, now: float) -> Release:
+        """Do what fell due by `now`."""
+        if self._memories.next > now:
+            return NOTHING
+        return Release(events=tuple(self._forget(now)))
+
+    def receive(self, packet: bytes, *, now: float, inside: bool) -> Decision:
+        """Decide about one packet that arrived at `now`, from the censored side if `inside`."""
+        self.seen += 1
+        memories = self._memories
+        if memories.next > now:
+            # The shortest way, for the commonest packet: IPv4 without options, whole, no fragment,
+            # of a settled flow; in TCP neither SYN, FIN nor RST.
+            state = self._quick.get(packet[12:24])
+            if (
+                state is not None
+                and packet[0] == 0x45
+                and packet[9] == state.ends.protocol
+                and not packet[6] & 0x3F
+                and not packet[7]
+                and (packet[9] == _UDP or (len(packet) >= 40 and not packet[33] & 7))
+                and now - state.flow.seen < _TOUCH
+                and len(packet) == packet[2] << 8 | packet[3]
+            ):
+                return SETTLED
+            events: list[Event] = []
+        else:
+            events = self._forget(now)
+        if inside is self._blind:
+            return Decision(events=tuple(events)) if events else PASS
+        parsed = parse(packet)
+        if isinstance(parsed, Malformed):
+            detail = {"reason": parsed.reason, "offset": parsed.offset}
+            events.append(Event(now, "malformed", self.seen, detail=detail))
+            return Decision(events=tuple(events))
+        if self._heeds:
+            return self._meet(parsed, now, inside, events)
+        return self._judge(parsed, now, inside, events)
+
+    def _meet(self, packet: Packet, now: float, inside: bool, events: list[Event]) -> Decision:
+        """Decide about a packet whose fragments or extension headers the box reads its own way."""
+        if self._ip.explicit and (packet.more_fragments or packet.fragment_offset):
+            match self._ip.fragments:
+                case "ignore":
+                    return Decision(events=tuple(events)) if events else PASS
+                case "drop":
+                    return self._drop(veil(packet), _FRAGMENTS, now, inside, events)
+                case "reassemble":
+                    return self._gather(packet, now, inside, events)
+        extension = None if self._ip.walks else extended(packet)
+        packet = packet if extension is None else veil(packet, extension)
+        return self._judge(packet, now, inside, events)
+
+    def _gather(self, packet: Packet, now: float, inside: bool, events: list[Event]) -> Decision:
+        """Judge a fragment by its addresses, and the whole packet if this completes one."""
+        fragments = self._fragments
+        refusal = fragments.refusal(packet, now)
+        if refusal is not None:
+            return self._drop(veil(packet), refusal, now, inside, events)
+        whole = fragments.feed(packet, now)
+        for what, limit in fragments.evicted:
+            detail = {"what": what, "limit": limit}
+            events.append(Event(now, "evicted", self.seen, detail=detail))
+        fragments.evicted.clear()
+        first = self._judge(veil(packet), now, inside, events)
+        if whole is None or first.verdict is Verdict.DROP:
+            return first
+        then = self._meet(whole, now, inside, list(first.events))
+        if then.verdict is Verdict.DROP:
+            rules = [one.rule for one in then.events if one.event in ("dropped", "intercepted")]
+            fragments.refuse(packet, (rules and rules[-1]) or _FRAGMENTS, now)
+        kept = first if then.verdict is Verdict.ACCEPT else then
+        return replace(
+            kept, events=then.events, injections=first.injections + then.injections,
+            unsettle=first.unsettle or then.unsettle,
+        )  # fmt: skip
+
+    def _drop(
+        self, packet: Packet, rule: str, now: float, inside: bool, events: list[Event]
+    ) -> Decision:
+        """Drop a fragment for what it is a part of."""
+        flow = self._table.observe(packet, now=now, inside=inside)
+        self._evict(now, events)
+        state = self._states.get(flow.key)
+        if state is None or state.flow is not flow:
+            state = self._open(flow, state)
+        enforcement = Enforcement(self._context, state, packet, now, self.seen, events)
+        enforcement.drop(rule)
+        return enforcement.decide(settled=False)
+
+    def _judge(self, packet: Packet, now: float, inside: bool, events: list[Event]) -> Decision:
+        context, memories = self._context, self._memories
+        if packet.truncated:
+            detail = {"captured": len(packet.data), "length": packet.total_length}
+            events.append(Event(now, "truncated", self.seen, detail=detail))
+        if self._unseen is not None and self._unseen(packet):
+            return Decision(events=tuple(events)) if events else PASS
+        flow = self._table.observe(packet, now=now, inside=inside)
+        if self._table.evicted:
+            self._evict(now, events)
+        state = self._states.get(flow.key)
+        if state is None or state.flow is not flow:
+            state = self._open(flow, state)
+        attempt = self._probes and context.attempts.find(flow.key)
+        if attempt:
+            enforcement = Enforcement(context, state, packet, now, self.seen, events)
+            enforcement.meet_probe(attempt)
+            return enforcement.decide(settled=False)
+        if state.settled:
+            return Decision(settled=True, events=tuple(events)) if events else SETTLED
+        tcb = state.tcb
+        if tcb is not None:
+            tcb.follow(packet, flow.from_client(packet))
+        if self._intercepts and packet.flags & _SYN:
+            state.greetings = {**state.greetings, flow.from_client(packet): greeting(packet)}
+        remembered = memories.entries and memories.find(state.keys)
+        if (
+            packet.data_offset < packet.end
+            or state.plain
+            or state.doomed
+            or state.refused
+            or state.burdens
+            or remembered
+        ):
+            enforcement = Inspection(context, state, packet, now, self.seen, events).inspect()
+            if tcb is not None and tcb.over:
+                state.topics = NO_TOPICS
+            if context.buckets.evicted:
+                self._forget_buckets(now, events)
+            if flow.client_stream or flow.server_stream or state.followers or state.kept:
+                self._make_room(state, now, events)
+            if enforcement.remembered:
+                self._unsettle(state)
+            return enforcement.decide(settled=self._settle(state))
+        if tcb is not None and tcb.over:
+            state.topics = NO_TOPICS
+        if self._settle(state):
+            return Decision(settled=True, events=tuple(events)) if events else SETTLED
+        return Decision(events=tuple(events)) if events else PASS
+
+    def _forget(self, now: float) -> list[Event]:
+        return [
+            Event(memory.until, "forgotten", rule=memory.rule, detail={"key": spell(memory.key)})
+            for memory in self._memories.expire(now)
+        ]
+
+    def _evict(self, now: float, events: list[Event]) -> None:
+        """Forget the states of flows the table has forgotten; only a full table is an event."""
+        for eviction in self._table.evicted:
+            state = self._states.get(eviction.flow.key)
+            if state is not None and state.flow is eviction.flow:
+                del self._states[eviction.flow.key]
+                self._disturb(state)
+                self._budget.forget(state)
+                if eviction.reason == "limit":
+                    detail = {"what": "flow", "limit": self._table.limit}
+                    events.append(
+                        Event(now, "evicted", self.seen, flow=state.named(), detail=detail)
+                    )
+        self._table.evicted.clear()
+
+    def _forget_buckets(self, now: float, events: list[Event]) -> None:
+        buckets = self._context.buckets
+        for act in buckets.evicted:
+            detail = {"what": "bucket", "act": act, "limit": buckets.limit}
+            events.append(Event(now, "evicted", self.seen, detail=detail))
+        buckets.evicted.clear()
+
+    def _make_room(self, state: FlowState, now: float, events: list[Event]) -> None:
+        """Count what a flow keeps of what was said; what there is no room for is an event."""
+        for lost in self._budget.note(state):
+            detail = {"what": "stream", "limit": self._budget.limit}
+            events.append(Event(now, "evicted", self.seen, flow=lost.named(), detail=detail))
+
+    def _open(self, flow: Flow, former: FlowState | None) -> FlowState:
+        if former is not None:
+            self._disturb(former)
+            self._budget.forget(former)
+        state = self._tracker.open(flow)
+        self._states[flow.key] = state
+        return state
+
+    def _settle(self, state: FlowState) -> bool:
+        """Let a state rest if nothing can reach it any more; say whether it rests."""
+        if (
+            not state.idle
+            or self._tracker.wide
+            or (self._memories.entries and self._memories.find(state.keys))
+        ):
+            return False
+        state.settled = True
+        state.flow.drop_streams()
+        self._budget.forget(state)
+        ends = state.ends
+        if len(ends.client) == 4 and ends.protocol in (_TCP, _UDP):
+            for one in _quick_keys(state):
+                self._quick[one] = state
+        if self._tracker.remembers:
+            pair = (ends.client, ends.server)
+            self._settled.setdefault(pair, {})[state.flow.key] = state
+        return True
+
+    def _unsettle(self, state: FlowState) -> None:
+        """Wake all states between the same two ends."""
+        pair = (state.ends.client, state.ends.server)
+        for other in list(self._settled.get(pair, {}).values()):
+            self._disturb(other)
+
+    def _disturb(self, state: FlowState) -> None:
+        if not state.settled:
+            return
+        state.settled = False
+        for one in _quick_keys(state):
+            if self._quick.get(one) is state:
+                del self._quick[one]
+        pair = (state.ends.client, state.ends.server)
+        resting = self._settled.get(pair, {})
+        resting.pop(state.flow.key, None)
+        if not resting:
+            self._settled.pop(pair, None)
+
+
+def _quick_keys(state: FlowState) -> tuple[bytes, bytes]:
+    """Return bytes 12 to 24 of an IPv4 packet without options, in both directions."""
+    ends = state.ends
+    ports = ends.client_port.to_bytes(2, "big"), ends.server_port.to_bytes(2, "big")
+    there = ends.client + ends.server + ports[0] + ports[1]
+    return there, ends.server + ends.client + ports[1] + ports[0]

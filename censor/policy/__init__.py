@@ -1,0 +1,1 @@
+"""A policy document: its models, what is wrong with one, and what it is compiled into."""

@@ -1,0 +1,1 @@
+"""What rules can see in datagrams and streams, one or several together."""
