@@ -63,7 +63,7 @@ UNMIRRORED = {
     "filterbed/sandbox/netns.py": _KERNEL + "tests/live/test_sandbox.py",
     "filterbed/sandbox/place.py": _KERNEL + "tests/live/test_sandbox.py",
     "filterbed/stage/box.py": _KERNEL + "tests/live/test_run.py",
-    "filterbed/stage/capture.py": _KERNEL + "tests/live/test_run.py",
+    "filterbed/stage/capture.py": _KERNEL + "tests/live/test_capture.py",
     "filterbed/stage/delay.py": _KERNEL + "tests/live/test_run.py",
     "filterbed/stage/ground.py": _KERNEL + "tests/live/test_run.py",
     "filterbed/stage/main.py": _KERNEL + "tests/live/test_run.py",

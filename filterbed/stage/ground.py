@@ -124,10 +124,9 @@ class Ground:
         self.network.run_all({node: "\n".join(lines) for node, lines in scripts.items()})
         return self.holds.stop()
 
-    def settle(self) -> None:
-        """End the captures once all traffic is out."""
-        if self.captures:
-            self.captures.stop()
+    def settle(self) -> list[str]:
+        """End the captures once all traffic is out; say which may lack something."""
+        return self.captures.stop() if self.captures else []
 
     def _await(self) -> None:
         for box in self.boxes:

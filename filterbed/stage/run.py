@@ -94,7 +94,7 @@ def _close(ground: Ground, result: Result, say: Callable[[str], None]) -> None:
         except BoxError as error:
             if str(error) not in result.problems and box.alive():
                 result.problems.append(str(error))
-    ground.settle()
+    result.problems += [p for p in ground.settle() if p not in result.problems]
     result.links += [{"at": at, **counts} for at, counts in ground.holds.counts.items()]
     if ground.order.keep_work:
         shutil.copytree(WORK, ground.rundir.path / "work", ignore=lambda *_: ["logs"])
