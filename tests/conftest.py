@@ -17,6 +17,9 @@ from hypothesis import settings
 settings.register_profile("filterbed", deadline=None)
 settings.load_profile("filterbed")
 
+# What is shared by tests and no test itself says as much as they do of what it finds wrong.
+pytest.register_assert_rewrite("tests.live.stage")
+
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 

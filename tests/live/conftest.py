@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,14 +12,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.live.stage import PATIENCE, perform, wait_for
+
 PROJECT = Path(__file__).resolve().parents[2]
-#: How long anything in these tests is waited for, in seconds: a busy machine is no failure.
-PATIENCE = 60.0
 SYSCTLS = (
     "net/ipv4/ip_forward",
     "net/ipv4/conf/all/rp_filter",
@@ -34,16 +36,6 @@ SYSCTLS = (
     "vm/overcommit_memory",
     "user/max_user_namespaces",
 )
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """Return what `condition` returns once it is true; fail when it is not in time."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} did not happen within {seconds:g} s")
-        time.sleep(0.01)
-    return found
 
 
 def host_state() -> dict[str, object]:
@@ -224,3 +216,12 @@ def await_() -> Callable[..., Any]:
 def host() -> Callable[[], dict[str, object]]:
     """Say what the host looks like, so that it can be compared."""
     return host_state
+
+
+@pytest.fixture
+def play(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Perform a scene in a sandbox; what it needs beside the usual stands in its file's TOOLS."""
+    tools = ("unshare", "ip", "ethtool", "dig", "curl", *getattr(request.module, "TOOLS", ()))
+    if missing := [tool for tool in tools if not shutil.which(tool)]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    return partial(perform, folder=tmp_path)

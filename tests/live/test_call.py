@@ -30,6 +30,7 @@ import pytest
 
 from filterbed.baseline import holds
 from filterbed.probe.judge import judge
+from tests.live.stage import UNSHARE
 from topologies.service import Conduct, Sip
 from topologies.services import kamailio, sipp
 from topologies.services.ready import enter
@@ -38,7 +39,6 @@ from topologies.services.standing import Standing
 pytestmark = pytest.mark.live
 
 PROGRAMS = ("kamailio", "sipp", "unshare", "ip", "iptables", "ip6tables")
-UNSHARE = ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child", "sh", "-c"]
 SETUP = """
 mount -t tmpfs none /run; mkdir /run/netns
 for n in client router servers; do
@@ -297,7 +297,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         pytest.skip(f"not installed: {', '.join(missing)}")
     directory = tmp_path_factory.mktemp("calls")
     found = subprocess.run(
-        [*UNSHARE, f"set -e; {SETUP} exec {sys.executable} -P {__file__} {directory}"],
+        [*UNSHARE, "sh", "-c", f"set -e; {SETUP} exec {sys.executable} -P {__file__} {directory}"],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,

@@ -1,44 +1,33 @@
 """What the live censor does to packets, as curl and dig see it: rewritten, held, policed, cut.
 
-Scenes run in a fresh sandbox, on the ground of `test_censor_queue.py`; this file is the program.
+Scenes run in a fresh sandbox (tests/live/stage.py).
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.live.stage import (
+    PATIENCE,
+    SERVER,
+    SERVER6,
+    Ground,
+    Play,
+    assert_clean,
+    policy,
+    said,
+    wait_for,
+)
+
 pytestmark = pytest.mark.live
 
-
-def _sibling() -> Any:
-    """Load the file that knows how to lay the ground."""
-    path = Path(__file__).with_name("test_censor_queue.py")
-    spec = importlib.util.spec_from_file_location("censor_scenes", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-scenes = _sibling()
 HOST = {"http.host": {"suffix": ["blocked.example"]}}
 NAME = {"dns.name": {"suffix": ["blocked.example"]}}
 DATA = ["-o", "/dev/null", "-w", "%{size_download} %{time_total} %{time_connect}"]
-
-
-def policy(*rules: tuple[Any, Any], position: str = "in-path") -> dict[str, Any]:
-    listed = [{"id": f"r{n}", "when": w, "then": then} for n, (w, then) in enumerate(rules)]
-    return {"position": position, "rules": listed}
 
 
 #: Ask one port of a host where nobody listens, twice from the same socket: first about a name that
@@ -60,17 +49,12 @@ sock.send(dns.message.make_query("www.blocked.example", "A").to_wire())
 # --- what runs in the sandbox ----------------------------------------------------------------
 
 
-def scene_rewrite(ground: Any) -> dict[str, Any]:
+def scene_rewrite(ground: Ground) -> dict[str, Any]:
     reset = {"rewrite": "reset", "toward": "client", "for": "75 s"}
     answer = {"rewrite": "dns-answer", "addresses": ["10.10.34.36"]}
     spoilt = {"rewrite": "packet", "bad_checksum": True, "toward": "client"}
     rules = policy((HOST, reset), (NAME, answer), ({"server.port": [8080]}, spoilt))
-    with (
-        ground.server(),
-        ground.program("client", sys.executable, scenes.__file__, "listen", "c0") as ear,
-        ground.censor(rules) as censor,
-    ):
-        assert ear.stdout.readline() == "up\n"
+    with ground.server(), ground.ear("client", "c0") as heard, ground.censor(rules) as censor:
         censor.ask("active")
         found = {
             "blocked": ground.curl("www.blocked.example"),
@@ -78,18 +62,18 @@ def scene_rewrite(ground: Any) -> dict[str, Any]:
             "dns": [ground.dig("www.blocked.example"), ground.dig("free.example")],
             "spoilt": ground.curl("free.example", port=8080),
         }
-        found = ground.finish(censor, **found)
-        return {**found, "wire": (ground.folder / "wire").read_text().split()}
+        return {**ground.finish(censor, **found), "wire": heard()}
 
 
-def scene_error(ground: Any) -> dict[str, Any]:
+def scene_error(ground: Ground) -> dict[str, Any]:
     with ground.censor(policy((NAME, {"drop": "packet"}))) as censor:
         censor.ask("active")
-        said = ground.run("client", sys.executable, "-c", ASKER, scenes.SERVER)
-        return dict(ground.finish(censor, said=said))
+        said = ground.run("client", sys.executable, "-c", ASKER, SERVER)
+        ground.logged(censor, "dropped")
+        return ground.finish(censor, said=said)
 
 
-def scene_hold(ground: Any) -> dict[str, Any]:
+def scene_hold(ground: Ground) -> dict[str, Any]:
     late = {"delay": "300 ms", "toward": "client"}
     shape = {"shape": "2 Mbit/s", "burst": "20 kB", "queue": "2 s", "toward": "client"}
     rules = policy((NAME, late), (HOST, shape))
@@ -98,51 +82,41 @@ def scene_hold(ground: Any) -> dict[str, Any]:
         censor.ask("active")
         query = "+noall", "+answer", "+stats"
         found = {
-            "late": ground.run("client", "dig", *query, f"@{scenes.SERVER}", "a.blocked.example"),
-            "soon": ground.run("client", "dig", *query, f"@{scenes.SERVER}", "free.example"),
+            "late": ground.run("client", "dig", *query, f"@{SERVER}", "a.blocked.example"),
+            "soon": ground.run("client", "dig", *query, f"@{SERVER}", "free.example"),
             "slow": ground.curl("blocked.example", *timed, "-m", "20", path="/size/500000"),
             "fast": ground.curl("free.example", *timed, path="/size/500000"),
         }
-        return dict(ground.finish(censor, **found))
+        return ground.finish(censor, **found)
 
 
-def scene_withdrawn(ground: Any) -> dict[str, Any]:
+def scene_withdrawn(ground: Ground) -> dict[str, Any]:
     """What is to be forged later is not, once the policy is over."""
     act = {"inject": "dns-answer", "addresses": ["8.7.198.45"], "latency": "1 s"}
     rules = {**policy((NAME, act), position="on-path"), "latency": "1 ms"}
-    with (
-        ground.server(),
-        ground.program("client", sys.executable, scenes.__file__, "listen", "c0") as ear,
-        ground.censor(rules) as censor,
-    ):
-        assert ear.stdout.readline() == "up\n"
+    with ground.server(), ground.ear("client", "c0") as heard, ground.censor(rules) as censor:
         censor.ask("active")
         said = ground.dig("www.blocked.example")
         idle = censor.ask("idle")
-        while censor.ask("stats")["t"] < idle["t"] + 1.2:
-            pass  # the time at which it would have left is over
-        found = ground.finish(censor, said=said)
-        return {**found, "wire": (ground.folder / "wire").read_text().split()}
+        over = idle["t"] + 1.2  # the time at which it would have left
+        wait_for(lambda: censor.ask("stats")["t"] > over, "the end of its time")
+        return {**ground.finish(censor, said=said), "wire": heard()}
 
 
-def scene_idle(ground: Any) -> dict[str, Any]:
+def scene_idle(ground: Ground) -> dict[str, Any]:
     """What is held when the policy ends goes at once."""
     rules = policy(({"server.port": [53]}, {"delay": "1.5 s", "toward": "client"}))
     with ground.server(), ground.censor(rules) as censor:
         censor.ask("active")
-        dig = ground.argv(
-            "client", ["dig", "+tries=1", "+time=5", f"@{scenes.SERVER}", "x.example"]
-        )
+        dig = ground.argv("client", ["dig", "+tries=1", "+time=5", f"@{SERVER}", "x.example"])
         with subprocess.Popen(dig, stdout=subprocess.PIPE, text=True) as asking:
-            log = ground.folder / "events.jsonl"
-            while '"held"' not in log.read_text():
-                censor.ask("stats")  # the log is complete up to each answer
+            ground.logged(censor, "held")
             censor.ask("idle")
-            said = asking.communicate(timeout=10)[0]
-        return dict(ground.finish(censor, said=said))
+            said = asking.communicate(timeout=PATIENCE)[0]
+        return ground.finish(censor, said=said)
 
 
-def scene_police(ground: Any) -> dict[str, Any]:
+def scene_police(ground: Ground) -> dict[str, Any]:
     police = {"police": "140 kbit/s", "burst": "10 kB"}
     cut = {"cut": {"bytes": "16 KiB"}, "counting": "client"}
     rules = policy((HOST, police), ({"server.port": [8080]}, cut))
@@ -154,10 +128,10 @@ def scene_police(ground: Any) -> dict[str, Any]:
             "small": ground.curl("free.example", *DATA, port=8080, path="/size/8000"),
             "cut": ground.curl("free.example", *DATA, port=8080, path="/size/100000"),
         }
-        return dict(ground.finish(censor, **found))
+        return ground.finish(censor, **found)
 
 
-def scene_moments(ground: Any) -> dict[str, Any]:
+def scene_moments(ground: Ground) -> dict[str, Any]:
     """Three injectors at once, and one that comes after the real answer."""
     pool = ["8.7.198.45"]
     three = [{"inject": "dns-answer", "addresses": pool, "profile": f"gfw-dns-{n}"}
@@ -165,55 +139,20 @@ def scene_moments(ground: Any) -> dict[str, Any]:
     after = {"inject": "dns-answer", "addresses": pool, "when": "after"}
     rules = policy((NAME, three), ({"dns.name": {"suffix": ["late.example"]}}, after),
                    position="on-path")  # fmt: skip
-    with (
-        ground.server(),
-        ground.program("client", sys.executable, scenes.__file__, "listen", "c0") as ear,
-        ground.censor(rules) as censor,
-    ):
-        assert ear.stdout.readline() == "up\n"
+    with ground.server(), ground.ear("client", "c0") as heard, ground.censor(rules) as censor:
         censor.ask("active")
         found = {"three": ground.dig("a.blocked.example"), "late": ground.dig("late.example")}
-        found = ground.finish(censor, **found)
-        return {**found, "wire": (ground.folder / "wire").read_text().split()}
+        return {**ground.finish(censor, **found), "wire": heard()}
 
 
-def scene_calls(ground: Any) -> dict[str, Any]:
-    """sipp calls; what it did not expect stands in its error log."""
-    refused = {"inject": "sip-response", "status": 403}
-    ended = {"inject": "sip-bye"}
-    rules = policy(({"sip.method": ["INVITE"], "server.port": [5060]}, refused),
-                   ({"sip.method": ["ACK"], "server.port": [5062]}, ended))  # fmt: skip
-
-    def sipp(node: str, *flags: str) -> list[str]:
-        own = {"client": scenes.CLIENT, "server": scenes.SERVER}[node]
-        log = ["-trace_err", "-error_file", str(ground.folder / f"{node}.err"), "-nostdin"]
-        return ["sipp", "-i", own, "-m", "1", "-timeout", "8", "-trace_msg",
-                "-message_file", str(ground.folder / f"{node}.msg"), *log, *flags]  # fmt: skip
-
-    found = {}
-    with ground.server(), ground.censor(rules) as censor:
-        censor.ask("active")
-        call = ["-sn", "uac", "-d", "3000", "-p", "5070"]
-        found["refused"] = ground.run("client", *sipp("client", *call, f"{scenes.SERVER}:5060"))[0]
-        said = (ground.folder / "client.msg").read_text()
-        found["403"] = "SIP/2.0 403 Forbidden" in said
-        with ground.program("server", *sipp("server", "-sn", "uas", "-p", "5062")):
-            while ":13C6 " not in ground.sh("server", "cat /proc/net/udp").upper():
-                pass  # 5062
-            ground.run("client", *sipp("client", *call, f"{scenes.SERVER}:5062"))
-        found["caller"] = (ground.folder / "client.msg").read_text()
-        found["callee"] = (ground.folder / "server.msg").read_text()
-        return dict(ground.finish(censor, **found))
-
-
-def scene_unreachable(ground: Any) -> dict[str, Any]:
+def scene_unreachable(ground: Ground) -> dict[str, Any]:
     host = {"inject": "icmp-unreachable", "code": "host"}
     rules = policy(({"server.port": [8080]}, host),
-                   ({"server.address": [scenes.SERVER6]}, {**host, "code": "port"}))  # fmt: skip
+                   ({"server.address": [SERVER6]}, {**host, "code": "port"}))  # fmt: skip
     script = f"""
 import errno, socket
-for family, kind, end in ((2, 1, ("{scenes.SERVER}", 8080)), (10, 2, ("{scenes.SERVER6}", 53)),
-                          (2, 1, ("{scenes.SERVER}", 80))):
+for family, kind, end in ((2, 1, ("{SERVER}", 8080)), (10, 2, ("{SERVER6}", 53)),
+                          (2, 1, ("{SERVER}", 80))):
     sock = socket.socket(family, kind)
     sock.settimeout(5)
     try:
@@ -228,44 +167,18 @@ for family, kind, end in ((2, 1, ("{scenes.SERVER}", 8080)), (10, 2, ("{scenes.S
     with ground.server(), ground.censor(rules) as censor:
         censor.ask("active")
         said = ground.run("client", sys.executable, "-c", script)[1].split()
-        return dict(ground.finish(censor, said=said))
-
-
-def main() -> None:
-    result = globals()[f"scene_{sys.argv[1]}"](scenes.Ground())
-    Path(os.environ["STAGE"], "result.json").write_text(json.dumps(result))
+        return ground.finish(censor, said=said)
 
 
 # --- what pytest runs ------------------------------------------------------------------------
 
 
-@pytest.fixture
-def play(tmp_path: Path) -> Any:
-    """Run a scene in a sandbox and return what it found."""
-
-    def run(scene: str) -> dict[str, Any]:
-        done = subprocess.run(
-            [*scenes.UNSHARE, sys.executable, __file__, scene],
-            env={**os.environ, "STAGE": str(tmp_path), "PYTHONPATH": str(scenes.ROOT)},
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        result: dict[str, Any] = json.loads((tmp_path / "result.json").read_text())
-        scenes.assert_clean(result)
-        return result
-
-    return run
-
-
-def said(result: dict[str, Any], word: str) -> list[dict[str, Any]]:
-    return [event for event in result["events"] if event["event"] == word]
-
-
-def test_packets_are_rewritten_where_they_stand(play: Any) -> None:
-    result = play("rewrite")
+def test_packets_are_rewritten_where_they_stand(play: Play) -> None:
+    result = play(scene_rewrite)
+    assert_clean(result)
     assert result["blocked"][0] == 56  # curl: connection reset
     assert result["free"] == [0, "genuine\n"]
-    assert result["dns"] == [["10.10.34.36"], [scenes.SERVER]]
+    assert result["dns"] == [["10.10.34.36"], [SERVER]]
     assert result["spoilt"][0] == 28  # wrong checksums: the handshake never ends
     rewritten = [packet for event in said(result, "rewritten") for packet in event["packets"]]
     assert len(rewritten) > 3
@@ -275,16 +188,19 @@ def test_packets_are_rewritten_where_they_stand(play: Any) -> None:
     assert (len(first) - 20 - 32, first[8], first[33]) == (0, 63, 0x14)  # the server's own TTL
 
 
-def test_an_error_about_a_flow_does_not_settle_it(play: Any) -> None:
+def test_an_error_about_a_flow_does_not_settle_it(play: Play) -> None:
     """The kernel keeps one mark for a connection and the ICMP errors about it."""
-    result = play("error")
+    result = play(scene_error)
+    assert_clean(result)
     assert result["said"] == [0, "refused\n"]
     names = [event["trigger"]["dns.name"] for event in said(result, "dropped")]
     assert names == ["www.blocked.example"]
 
 
-def test_packets_are_held_and_leave_at_their_time(play: Any) -> None:
-    result = play("hold")
+@pytest.mark.alone
+def test_packets_are_held_and_leave_at_their_time(play: Play) -> None:
+    result = play(scene_hold)
+    assert_clean(result)
     times = {}
     for name in ("late", "soon"):
         (line,) = (x for x in result[name][1].splitlines() if "Query time" in x)
@@ -297,9 +213,10 @@ def test_packets_are_held_and_leave_at_their_time(play: Any) -> None:
     assert len(said(result, "held")) > 100
 
 
-def test_what_is_to_be_forged_later_is_not_once_the_policy_is_over(play: Any) -> None:
-    result = play("withdrawn")
-    assert result["said"] == [scenes.SERVER]
+def test_what_is_to_be_forged_later_is_not_once_the_policy_is_over(play: Play) -> None:
+    result = play(scene_withdrawn)
+    assert_clean(result)
+    assert result["said"] == [SERVER]
     (injected,), (withdrawn,) = said(result, "injected"), said(result, "withdrawn")
     assert withdrawn["packets"] == injected["packets"]
     assert withdrawn["inside"] is True
@@ -308,15 +225,17 @@ def test_what_is_to_be_forged_later_is_not_once_the_policy_is_over(play: Any) ->
     assert result["stopped"]["sent"] == 0
 
 
-def test_what_is_held_goes_when_the_policy_ends(play: Any) -> None:
-    result = play("idle")
-    assert scenes.SERVER in result["said"]
+def test_what_is_held_goes_when_the_policy_ends(play: Play) -> None:
+    result = play(scene_idle)
+    assert_clean(result)
+    assert SERVER in result["said"]
     (line,) = (x for x in result["said"].splitlines() if "Query time" in x)
     assert int(line.split()[3]) < 1400
 
 
-def test_policers_and_cuts_leave_what_they_let_pass(play: Any) -> None:
-    result = play("police")
+def test_policers_and_cuts_leave_what_they_let_pass(play: Play) -> None:
+    result = play(scene_police)
+    assert_clean(result)
     status, text = result["slow"]
     size, seconds, _ = (float(x) for x in text.split())
     assert status == 28  # curl: timeout
@@ -327,10 +246,11 @@ def test_policers_and_cuts_leave_what_they_let_pass(play: Any) -> None:
     assert {event["rule"] for event in said(result, "dropped")} == {"r0", "r1"}
 
 
-def test_injectors_side_by_side_and_after_the_answer(play: Any) -> None:
-    result = play("moments")
+def test_injectors_side_by_side_and_after_the_answer(play: Play) -> None:
+    result = play(scene_moments)
+    assert_clean(result)
     assert result["three"] == ["8.7.198.45"]
-    assert result["late"] == [scenes.SERVER]
+    assert result["late"] == [SERVER]
     forged = [packet for event in said(result, "injected") for packet in event["packets"]]
     assert len(forged) == 4
     assert [packet for packet in result["wire"] if packet in forged] == forged
@@ -339,26 +259,7 @@ def test_injectors_side_by_side_and_after_the_answer(play: Any) -> None:
     assert result["wire"].index(real[-1]) < result["wire"].index(forged[3])
 
 
-def test_calls_are_refused_and_ended(play: Any) -> None:
-    if not shutil.which("sipp"):
-        pytest.skip("not installed: sipp")
-    result = play("calls")
-    assert result["refused"] == 1
-    assert result["403"]
-    received = {
-        side: [part for part in result[side].split("---------------") if "message received" in part]
-        for side in ("caller", "callee")
-    }
-    (bye,) = (part for part in received["caller"] if "\nBYE sip:" in part)
-    assert f"BYE sip:sipp@{scenes.CLIENT}:5070" in bye
-    assert [part for part in received["callee"] if f"\nBYE sip:{scenes.SERVER}:5062" in part]
-    assert [event["toward"] for event in said(result, "injected")] == ["client", "client", "server"]
-
-
-def test_unreachable_is_what_clients_are_told(play: Any) -> None:
-    result = play("unreachable")
+def test_unreachable_is_what_clients_are_told(play: Play) -> None:
+    result = play(scene_unreachable)
+    assert_clean(result)
     assert result["said"] == ["EHOSTUNREACH", "ECONNREFUSED", "connected"]
-
-
-if __name__ == "__main__":
-    main()

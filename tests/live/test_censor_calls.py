@@ -1,89 +1,69 @@
 """What the live censor does to calls, between real clients and servers: coturn, sipp, and dig.
 
-The stage is that of test_censor_queue.py; each test runs a function `scene_*` in a sandbox.
+Scenes run in a fresh sandbox (tests/live/stage.py).
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-_spec = spec_from_file_location("stage", Path(__file__).with_name("test_censor_queue.py"))
-assert _spec is not None
-assert _spec.loader is not None
-stage: Any = module_from_spec(_spec)
-_spec.loader.exec_module(stage)
+from tests.live.stage import CLIENT, SERVER, Ground, Play, assert_clean, own, policy, said, wait_for
 
-NAME = {"dns.name": {"suffix": ["blocked.example"]}}
-
-
-def policy(*rules: tuple[Any, Any], position: str = "in-path", **more: Any) -> dict[str, Any]:
-    listed = [{"id": f"r{n}", "when": w, "then": then} for n, (w, then) in enumerate(rules)]
-    return {"position": position, "rules": listed, **more}
+pytestmark = pytest.mark.live
+TOOLS = ("sipp", "turnserver")
 
 
 # --- what runs in the sandbox ---------------------------------------------------------------
 
 
 @contextmanager
-def relay(ground: Any) -> Iterator[None]:
+def relay(ground: Ground) -> Iterator[None]:
     """Stand a TURN server and a peer that echoes; both on the server."""
     home = ground.folder
     conf = home / "turn.conf"
-    lines = [f"listening-ip={stage.SERVER}", f"relay-ip={stage.SERVER}", "listening-port=3478"]
+    lines = [f"listening-ip={SERVER}", f"relay-ip={SERVER}", "listening-port=3478"]
     lines += ["realm=turn.example", "lt-cred-mech", "user=alice:wonderland", "no-tls", "no-dtls"]
     lines += ["no-cli", "log-file=stdout", "allow-loopback-peers", "relay-threads=1"]
     lines += [f"pidfile={home}/turn.pid", f"userdb={home}/turndb"]
     conf.write_text("\n".join(lines) + "\n")
     with (
         ground.program("server", "turnserver", "-c", str(conf)),
-        ground.program("server", "turnutils_peer", "-L", stage.SERVER, "-p", "3480"),
+        ground.program("server", "turnutils_peer", "-L", SERVER, "-p", "3480"),
     ):
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:  # 3478 and 3480
-            ports = ground.sh("server", "cat /proc/net/udp").upper()
-            if ":0D96 " in ports and ":0D98 " in ports:
-                break
+        ground.listening("server", 3478, 3480)
         yield
 
 
-def relayed(ground: Any, *flags: str, tries: int = 1) -> int:
+def relayed(ground: Ground, *flags: str, tries: int = 1) -> int:
     """Send 20 messages to the peer through the relay; return how many came back, at best.
 
     The client chooses by lot between channels and indications, and now and then asks for what
     the relay cannot give: what should work may be tried again.
     """
     command = ["timeout", "6", "turnutils_uclient", "-u", "alice", "-w", "wonderland", "-c"]
-    command += ["-e", stage.SERVER, "-r", "3480", "-n", "20", "-m", "1", "-l", "160", *flags]
+    command += ["-e", SERVER, "-r", "3480", "-n", "20", "-m", "1", "-l", "160", *flags]
     best = 0
     for _ in range(tries):
-        said = ground.run("client", *command, stage.SERVER)[1]
+        said = ground.run("client", *command, SERVER)[1]
         best = max(best, *(int(found) for found in re.findall(r"tot_recv_msgs=(\d+)", said)), 0)
         if best:
             break
     return best
 
 
-def bound(ground: Any) -> bool:
+def bound(ground: Ground) -> bool:
     """Say whether a STUN client learns its address."""
-    said = ground.run("client", "timeout", "3", "turnutils_stunclient", stage.SERVER)[1]
-    return stage.CLIENT in said
+    said = ground.run("client", "timeout", "3", "turnutils_stunclient", SERVER)[1]
+    return CLIENT in said
 
 
-def scene_relay(ground: Any) -> dict[str, Any]:
+def scene_relay(ground: Ground) -> dict[str, Any]:
     data = {"stun.method": ["channel-data", "send", "data"]}
     table = {
         "turn": policy(({"stun.turn": True}, {"drop": "packet"})),
@@ -115,7 +95,7 @@ def dns_server() -> None:
         message = dns.message.from_wire(query)
         reply = dns.message.make_response(message)
         question = message.question[0]
-        reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", stage.SERVER))
+        reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", SERVER))
         return reply.to_wire()
 
     class Stream(socketserver.BaseRequestHandler):
@@ -130,7 +110,7 @@ def dns_server() -> None:
             data, sock = self.request
             sock.sendto(answer(data), self.client_address)
 
-    end = (stage.SERVER, 53)
+    end = (SERVER, 53)
     datagrams = socketserver.ThreadingUDPServer(end, Datagram)
     threading.Thread(target=datagrams.serve_forever, daemon=True).start()
     streams = socketserver.ThreadingTCPServer(end, Stream)
@@ -138,7 +118,7 @@ def dns_server() -> None:
     streams.serve_forever()
 
 
-def scene_dns(ground: Any) -> dict[str, Any]:
+def scene_dns(ground: Ground) -> dict[str, Any]:
     def name(suffix: str) -> dict[str, Any]:
         return {"dns.name": {"suffix": [suffix]}}
 
@@ -150,11 +130,7 @@ def scene_dns(ground: Any) -> dict[str, Any]:
         (name("other.example"), other),
         (name("reset.example"), {**answer, "over_tcp": "reset"}),
     )
-    with (
-        ground.program("server", sys.executable, __file__, "dns_server") as server,
-        ground.censor(rules) as censor,
-    ):
-        assert server.stdout.readline() == "up\n"
+    with ground.serving("server", *own(dns_server)), ground.censor(rules) as censor:
         before = ground.dig("www.other.example", "+tcp")
         censor.ask("active")
         found: dict[str, Any] = {
@@ -162,78 +138,71 @@ def scene_dns(ground: Any) -> dict[str, Any]:
             for one in ("blocked", "late", "other", "reset", "free")
         }
         nobody = ground.dig("blocked.example", at="24.48.1.99")
-        return dict(ground.finish(censor, before=before, nobody=nobody, **found))
+        return ground.finish(censor, before=before, nobody=nobody, **found)
 
 
-def scene_bye(ground: Any) -> dict[str, Any]:
+class Phone:
+    """A sipp that calls or is called once; what it hears and says is written down."""
+
+    def __init__(self, ground: Ground, node: str) -> None:
+        self._file = ground.folder / f"{node}.messages"
+        self._own = {"client": CLIENT, "server": SERVER}[node]
+
+    def command(self, *flags: str) -> list[str]:
+        traced = ["-trace_msg", "-message_file", str(self._file), "-nostdin"]
+        return ["sipp", "-i", self._own, "-m", "1", "-timeout", "15", *traced, *flags]
+
+    def heard(self, text: str) -> str:
+        """Wait until it has written down `text`; return all that it has."""
+        wait_for(lambda: self._file.exists() and text in self._file.read_text(), repr(text))
+        return self._file.read_text()
+
+
+def scene_bye(ground: Ground) -> dict[str, Any]:
     """A call that would last 9 s gets its BYE after one."""
     bye = {"inject": "sip-bye", "toward": "both", "after": "1 s"}
-    rules = policy(({"sip.method": ["ACK"]}, bye))
-
-    def sipp(node: str, own: str, *flags: str) -> list[str]:
-        traced = ["-trace_msg", "-message_file", str(ground.folder / f"{node}.msg"), "-nostdin"]
-        return ["sipp", "-i", own, "-m", "1", "-timeout", "15", *traced, *flags]
-
-    with ground.censor(rules) as censor:
+    caller, callee = Phone(ground, "client"), Phone(ground, "server")
+    with ground.censor(policy(({"sip.method": ["ACK"]}, bye))) as censor:
         censor.ask("active")
-        called = sipp("server", stage.SERVER, "-sn", "uas", "-p", "5062")
-        with ground.program("server", *called):
-            while ":13C6 " not in ground.sh("server", "cat /proc/net/udp").upper():
-                pass  # 5062
-            call = ["-sn", "uac", "-d", "9000", "-p", "5070", f"{stage.SERVER}:5062"]
+        with ground.program("server", *callee.command("-sn", "uas", "-p", "5062")):
+            ground.listening("server", 5062)
+            call = ["-sn", "uac", "-d", "9000", "-p", "5070", f"{SERVER}:5062"]
             begun = time.monotonic()
-            status = ground.run("client", *sipp("client", stage.CLIENT, *call))[0]
+            status = ground.run("client", *caller.command(*call))[0]
             lasted = time.monotonic() - begun
             # The caller may be told, and have hung up, before the callee has written its part.
-            heard = ground.folder / "server.msg"
-            while "BYE sip:" not in heard.read_text() and time.monotonic() < begun + 15:
-                pass
-        said = [(ground.folder / f"{node}.msg").read_text() for node in ("client", "server")]
-        return dict(ground.finish(censor, status=status, lasted=lasted, said=said))
+            said = [phone.heard("BYE sip:") for phone in (caller, callee)]
+        return ground.finish(censor, status=status, lasted=lasted, said=said)
 
 
-def main() -> None:
-    if sys.argv[1] == "dns_server":
-        dns_server()
-        return
-    result = globals()[f"scene_{sys.argv[1]}"](stage.Ground())
-    Path(os.environ["STAGE"], "result.json").write_text(json.dumps(result))
+def scene_refused(ground: Ground) -> dict[str, Any]:
+    """One call is refused, another ended as soon as it stands."""
+    refused = {"inject": "sip-response", "status": 403}
+    ended = {"inject": "sip-bye"}
+    rules = policy(({"sip.method": ["INVITE"], "server.port": [5060]}, refused),
+                   ({"sip.method": ["ACK"], "server.port": [5062]}, ended))  # fmt: skip
+    caller, callee = Phone(ground, "client"), Phone(ground, "server")
+    call = ["-sn", "uac", "-d", "3000", "-p", "5070"]
+    with ground.server(), ground.censor(rules) as censor:
+        censor.ask("active")
+        status = ground.run("client", *caller.command(*call, f"{SERVER}:5060"))[0]
+        found = {"refused": status, "403": caller.heard("SIP/2.0 403 Forbidden")}
+        with ground.program("server", *callee.command("-sn", "uas", "-p", "5062")):
+            ground.listening("server", 5062)
+            ground.run("client", *caller.command(*call, f"{SERVER}:5062"))
+            found["caller"] = caller.heard(f"\nBYE sip:sipp@{CLIENT}:5070")
+            found["callee"] = callee.heard(f"\nBYE sip:{SERVER}:5062")
+        return ground.finish(censor, **found)
 
 
 # --- what pytest runs -----------------------------------------------------------------------
 
-pytestmark = pytest.mark.live
 
-
-@pytest.fixture
-def play(tmp_path: Path) -> Callable[[str], dict[str, Any]]:
-    """Run a scene in a sandbox and return what it found."""
-    tools = ("unshare", "ip", "ethtool", "dig", "sipp", "turnserver")
-    missing = [tool for tool in tools if not shutil.which(tool)]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-
-    def run(scene: str) -> dict[str, Any]:
-        done = subprocess.run(
-            [*stage.UNSHARE, sys.executable, __file__, scene],
-            env={**os.environ, "STAGE": str(tmp_path), "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        result: dict[str, Any] = json.loads((tmp_path / "result.json").read_text())
-        return result
-
-    return run
-
-
-def test_a_relay_is_lost_and_stun_is_not(play: Callable[[str], dict[str, Any]]) -> None:
+def test_a_relay_is_lost_and_stun_is_not(play: Play) -> None:
     """Source: facts dpi-stun, voip-interference-menu."""
-    result = play("relay")
+    result = play(scene_relay)
     for one in result.values():
-        stage.assert_clean(one)
+        assert_clean(one)
     assert result["turn"]["seen"] == [True, 0]
     assert result["data"]["seen"] == [True, 0]
     assert result["binding"]["seen"] == [False, 20]
@@ -246,11 +215,11 @@ def test_a_relay_is_lost_and_stun_is_not(play: Callable[[str], dict[str, Any]]) 
     assert said
 
 
-def test_dig_over_tcp(play: Callable[[str], dict[str, Any]]) -> None:
+def test_dig_over_tcp(play: Play) -> None:
     """Source: facts cn-dns-tcp, cn-dns-bidirectional (an address where no resolver is)."""
-    result = play("dns")
-    stage.assert_clean(result)
-    real, forged = [stage.SERVER], ["8.7.198.45"]
+    result = play(scene_dns)
+    assert_clean(result)
+    real, forged = [SERVER], ["8.7.198.45"]
     assert result["before"] == real
     assert result["blocked"] == [forged, forged]
     assert result["late"] == [real, real]  # the forged one comes second
@@ -260,17 +229,27 @@ def test_dig_over_tcp(play: Callable[[str], dict[str, Any]]) -> None:
     assert result["nobody"] == forged
 
 
-def test_a_call_ends_when_the_box_says(play: Callable[[str], dict[str, Any]]) -> None:
+def test_a_call_ends_when_the_box_says(play: Play) -> None:
     """Source: fact voip-interference-menu (cut at n seconds)."""
-    result = play("bye")
-    stage.assert_clean(result)
-    for said in result["said"]:
-        assert "BYE sip:" in said
+    result = play(scene_bye)
+    assert_clean(result)
+    for text in result["said"]:
+        assert "BYE sip:" in text
     assert result["lasted"] < 8.0
     (one, other) = (e for e in result["events"] if e["event"] == "injected")
     assert {one["toward"], other["toward"]} == {"client", "server"}
     assert one["after"] == 1.0
 
 
-if __name__ == "__main__":
-    main()
+def test_calls_are_refused_and_ended(play: Play) -> None:
+    result = play(scene_refused)
+    assert_clean(result)
+    assert result["refused"] == 1
+    received = {
+        side: [part for part in result[side].split("---------------") if "message received" in part]
+        for side in ("caller", "callee")
+    }
+    (bye,) = (part for part in received["caller"] if "\nBYE sip:" in part)
+    assert f"BYE sip:sipp@{CLIENT}:5070" in bye
+    assert [part for part in received["callee"] if f"\nBYE sip:{SERVER}:5062" in part]
+    assert [event["toward"] for event in said(result, "injected")] == ["client", "client", "server"]

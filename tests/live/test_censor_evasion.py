@@ -1,52 +1,33 @@
 """Evasions on the kernel: a real connection with packets inserted, and queries in real fragments.
 
-Scenes run in a fresh sandbox, on the ground of `test_censor_queue.py`; this file is the program.
+Scenes run in a fresh sandbox (tests/live/stage.py).
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.live.stage import SERVER, SERVER6, Ground, Play, assert_clean, own, policy
+
 pytestmark = pytest.mark.live
 
-
-def _sibling() -> Any:
-    """Load the file that knows how to lay the ground."""
-    path = Path(__file__).with_name("test_censor_queue.py")
-    spec = importlib.util.spec_from_file_location("censor_scenes", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-scenes = _sibling()
 HOST = {"http.host": {"suffix": ["blocked.example"]}}
 NAME = {"dns.name": {"suffix": ["blocked.example"]}}
 WAYS = ("none", "split", "reset", "desync")
 ASK = b"GET / HTTP/1.1\r\nHost: www.blocked.example\r\n\r\n"
 
 
-def policy(when: Any, then: Any, **more: Any) -> dict[str, Any]:
-    rules = [{"id": "r", "when": when, "then": then}]
-    return {"position": "in-path", "rules": rules, **more}
-
-
 # --- what runs on the client -----------------------------------------------------------------
 
 
 def cheat() -> None:
-    for way in sys.argv[2:]:
+    for way in WAYS:
         print(evade(way))
 
 
@@ -56,16 +37,16 @@ def evade(way: str) -> str:
 
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
     wire.bind(("c0", 3))
-    sock = socket.create_connection((scenes.SERVER, 80), 5)
+    sock = socket.create_connection((SERVER, 80), 5)
     sock.settimeout(2)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    own = sock.getsockname()[1]
+    port = sock.getsockname()[1]
     while True:
         packet = IP(wire.recv(2048))
-        if TCP in packet and packet[TCP].sport == own and packet[TCP].flags == "A":
+        if TCP in packet and packet[TCP].sport == port and packet[TCP].flags == "A":
             break
     made = IP(src=packet.src, dst=packet.dst) / TCP(
-        sport=own, dport=80, seq=packet[TCP].seq, ack=packet[TCP].ack, window=500
+        sport=port, dport=80, seq=packet[TCP].seq, ack=packet[TCP].ack, window=500
     )
     inserted = {
         "reset": [{"flags": "R", "chksum": 0x4444}],
@@ -76,7 +57,7 @@ def evade(way: str) -> str:
         one = made.copy()
         for name, value in fields.items():
             setattr(one[TCP], name, value)
-        raw.sendto(bytes(one), (scenes.SERVER, 0))
+        raw.sendto(bytes(one), (SERVER, 0))
     try:
         for part in (ASK[:26], ASK[26:]) if way == "split" else (ASK,):
             sock.sendall(part)
@@ -86,7 +67,7 @@ def evade(way: str) -> str:
 
 
 def ask() -> None:
-    for server in (scenes.SERVER, scenes.SERVER6):
+    for server in (SERVER, SERVER6):
         for name in ("www.blocked.example", "www.allowed.example"):
             print(query(name, server))
 
@@ -103,17 +84,17 @@ def query(name: str, server: str) -> str:
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.connect((server, 53))
     sock.settimeout(1)
-    own, port = sock.getsockname()[:2]
+    address, port = sock.getsockname()[:2]
     datagram = UDP(sport=port, dport=53) / Raw(dns.message.make_query(name, "A").to_wire())
     if six:
-        data = bytes(IPv6(src=own, dst=server) / datagram)[40:]
-        head = IPv6(src=own, dst=server)
+        data = bytes(IPv6(src=address, dst=server) / datagram)[40:]
+        head = IPv6(src=address, dst=server)
         parts = [
             head / IPv6ExtHdrFragment(nh=17, id=port, offset=start // 8, m=more) / Raw(part)
             for start, part, more in ((0, data[:24], 1), (24, data[24:], 0))
         ]
     else:
-        whole = IP(src=own, dst=server, id=port) / datagram
+        whole = IP(src=address, dst=server, id=port) / datagram
         parts = fragment(whole, 24)  # type: ignore[no-untyped-call]
     raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
     for part in parts:
@@ -127,38 +108,37 @@ def query(name: str, server: str) -> str:
 # --- what runs in the sandbox ----------------------------------------------------------------
 
 
-def scene_tcp(ground: Any) -> dict[str, Any]:
+def scene_tcp(ground: Ground) -> dict[str, Any]:
     """Each evasion against the models in turn, one run of the censor each."""
     found: dict[str, Any] = {}
     results = []
     for model in ("geneva-1", "geneva-7", "geneva-10", "gfw-2013"):
-        document = policy(HOST, {"inject": "reset", "request": "drop"}, tcp={"profile": model})
+        document = policy((HOST, {"inject": "reset", "request": "drop"}), tcp={"profile": model})
         with ground.server(), ground.censor(document) as censor:
             censor.ask("active")
-            command = ["client", sys.executable, __file__, "cheat", *WAYS]
-            found[model] = dict(zip(WAYS, ground.run(*command)[1].split(), strict=True))
+            outcomes = ground.run("client", *own(cheat))[1].split()
+            found[model] = dict(zip(WAYS, outcomes, strict=True))
             results.append(ground.finish(censor))
     return {**results[-1], "found": found, "all": results}
 
 
-def scene_fragments(ground: Any) -> dict[str, Any]:
+def scene_fragments(ground: Ground) -> dict[str, Any]:
     found: dict[str, Any] = {}
     results = []
     for mode in (None, "first", "ignore", "reassemble", "drop"):
-        ip = {} if mode is None else {"ip": {"fragments": mode}}
-        with ground.server(), ground.censor(policy(NAME, {"drop": "packet"}, **ip)) as censor:
+        ip: dict[str, Any] = {} if mode is None else {"ip": {"fragments": mode}}
+        with ground.server(), ground.censor(policy((NAME, {"drop": "packet"}), **ip)) as censor:
             censor.ask("active")
-            command = ["client", sys.executable, __file__, "ask"]
-            found[str(mode)] = ground.run(*command)[1].split()
+            found[str(mode)] = ground.run("client", *own(ask))[1].split()
             results.append(ground.finish(censor))
     return {**results[-1], "found": found, "all": results}
 
 
-def scene_refused(ground: Any) -> dict[str, Any]:
+def scene_refused(ground: Ground) -> dict[str, Any]:
     """The box tracks connections for a reason of its own, so it cannot see fragments."""
     ground.sh("box", "iptables -t nat -A POSTROUTING -s 10.9.9.9 -j MASQUERADE")
     path = ground.folder / "policy.json"
-    path.write_text(json.dumps(policy(NAME, {"drop": "packet"}, ip={"fragments": "ignore"})))
+    path.write_text(json.dumps(policy((NAME, {"drop": "packet"}), ip={"fragments": "ignore"})))
     command = [sys.executable, "-P", "-m", "censor", "run", "--policy", str(path), "--queue", "7"]
     command += ["--inside", "b0", "--outside", "b1", "--events", str(ground.folder / "events")]
     done = subprocess.run(
@@ -167,38 +147,13 @@ def scene_refused(ground: Any) -> dict[str, Any]:
     return {"status": done.returncode, "said": done.stderr}
 
 
-def main() -> None:
-    if sys.argv[1] in ("cheat", "ask"):
-        globals()[sys.argv[1]]()
-        return
-    result = globals()[f"scene_{sys.argv[1]}"](scenes.Ground())
-    Path(os.environ["STAGE"], "result.json").write_text(json.dumps(result))
-
-
 # --- what pytest runs ------------------------------------------------------------------------
 
 
-@pytest.fixture
-def play(tmp_path: Path) -> Any:
-    """Run a scene in a sandbox and return what it found."""
-
-    def run(scene: str) -> dict[str, Any]:
-        done = subprocess.run(
-            [*scenes.UNSHARE, sys.executable, __file__, scene],
-            env={**os.environ, "STAGE": str(tmp_path), "PYTHONPATH": str(scenes.ROOT)},
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        result: dict[str, Any] = json.loads((tmp_path / "result.json").read_text())
-        return result
-
-    return run
-
-
-def test_inserted_packets_beat_those_who_believe_them(play: Any) -> None:
-    result = play("tcp")
+def test_inserted_packets_beat_those_who_believe_them(play: Play) -> None:
+    result = play(scene_tcp)
     for one in result["all"]:
-        scenes.assert_clean(one)
+        assert_clean(one)
     caught, evaded = "ConnectionResetError", "genuine"
     expected = {
         "geneva-1": (caught, evaded, caught, evaded),
@@ -211,11 +166,11 @@ def test_inserted_packets_beat_those_who_believe_them(play: Any) -> None:
     }
 
 
-def test_fragments_are_read_as_the_policy_says(play: Any) -> None:
+def test_fragments_are_read_as_the_policy_says(play: Play) -> None:
     """Without a word about them, the kernel joins them first, for it tracks connections."""
-    result = play("fragments")
+    result = play(scene_fragments)
     for one in result["all"]:
-        scenes.assert_clean(one)
+        assert_clean(one)
     open_, seen, shut = (["answered"] * 4, ["silence", "answered"] * 2, ["silence"] * 4)
     assert result["found"] == {
         "None": seen, "first": open_, "ignore": open_, "reassemble": seen, "drop": shut,
@@ -224,13 +179,9 @@ def test_fragments_are_read_as_the_policy_says(play: Any) -> None:
     assert offload == [True, False, False, False, False]
 
 
-def test_a_policy_about_fragments_is_refused_where_the_kernel_joins_them(play: Any) -> None:
-    result = play("refused")
+def test_a_policy_about_fragments_is_refused_where_the_kernel_joins_them(play: Play) -> None:
+    result = play(scene_refused)
     assert result["status"] == 3
     assert (
         "ip.fragments: iptables-save shows the rule '-A POSTROUTING -s 10.9.9.9" in result["said"]
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,18 +1,15 @@
 """TLS taken over by the live censor, as openssl and curl see it; on the kernel, both families.
 
-Scenes run in a fresh sandbox, on the ground of `test_censor_queue.py`; this file is the program.
+Scenes run in a fresh sandbox (tests/live/stage.py).
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
 import re
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,21 +17,11 @@ from typing import Any
 
 import pytest
 
+from tests.live.stage import SERVER, SERVER6, Ground, Play, own, perform
+
 pytestmark = pytest.mark.live
+TOOLS = ("openssl",)
 
-
-def _sibling() -> Any:
-    """Load the file that knows how to lay the ground."""
-    path = Path(__file__).with_name("test_censor_queue.py")
-    spec = importlib.util.spec_from_file_location("censor_scenes", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-scenes = _sibling()
 NAMES = ("blocked.example", "own.example", "free.example", "large.example")
 QAZNET = {"intercept": "tls", "issuer": "Qaznet Trust Network"}
 OWN, MEANT = ["own.example"], ["blocked.example", "large.example"]
@@ -97,7 +84,7 @@ def _answer(context: ssl.SSLContext, talk: socket.socket) -> None:
         talk.close()
 
 
-def _leaf(ground: Any, name: str, *flags: str, at: str = scenes.SERVER) -> list[str]:
+def _leaf(ground: Ground, name: str, *flags: str, at: str = SERVER) -> list[str]:
     """Return subject and issuer that openssl is shown."""
     where = f"[{at}]:443" if ":" in at else f"{at}:443"
     argv = ground.argv(
@@ -110,19 +97,15 @@ def _leaf(ground: Any, name: str, *flags: str, at: str = scenes.SERVER) -> list[
     ]
 
 
-def _fetch(ground: Any, name: str, path: str = "/", at: str = scenes.SERVER) -> list[Any]:
+def _fetch(ground: Ground, name: str, path: str = "/", at: str = SERVER) -> list[Any]:
     resolve = f"{name}:443:{at}"
     flags = ["-o", "/dev/null", "-w", "%{http_code} %{size_download}", "-m", "8"]
     url = f"https://{name}{path}"
     return list(ground.run("client", "curl", "-ksS", "--resolve", resolve, *flags, url))
 
 
-def scene_names(ground: Any) -> dict[str, Any]:
-    with (
-        ground.program("server", sys.executable, __file__, "serve") as server,
-        ground.censor(POLICY) as censor,
-    ):
-        assert server.stdout.readline() == "up\n"
+def scene_names(ground: Ground) -> dict[str, Any]:
+    with ground.serving("server", *own(serve)), ground.censor(POLICY) as censor:
         idle = _leaf(ground, "blocked.example")
         censor.ask("active")
         found = {
@@ -132,15 +115,15 @@ def scene_names(ground: Any) -> dict[str, Any]:
             "free": _leaf(ground, "free.example"),
             "large": _leaf(ground, "large.example", "-alpn", MANY),
             "tls12": _leaf(ground, "blocked.example", "-tls1_2"),
-            "six": _leaf(ground, "blocked.example", at=scenes.SERVER6),
-            "six-free": _leaf(ground, "free.example", at=scenes.SERVER6),
+            "six": _leaf(ground, "blocked.example", at=SERVER6),
+            "six-free": _leaf(ground, "free.example", at=SERVER6),
             "page": _fetch(ground, "blocked.example", "/3000000"),
-            "page-six": _fetch(ground, "blocked.example", "/300000", scenes.SERVER6),
+            "page-six": _fetch(ground, "blocked.example", "/300000", SERVER6),
         }
-        return dict(ground.finish(censor, **found))
+        return ground.finish(censor, **found)
 
 
-def scene_leaf(ground: Any) -> dict[str, Any]:
+def scene_leaf(ground: Ground) -> dict[str, Any]:
     """Real certificates of TLS 1.2 are read, those of 1.3 are not; names are told from tools."""
     meant = {"tls.issuer": {"exact": ["Honest CA"]}, "tls.certificate": {"exact": ["free.example"]}}
     openssl = {"tls.sni": {"exact": ["own.example"]}, "not": {"tls.alpn": ["http/1.1"]}}
@@ -148,22 +131,16 @@ def scene_leaf(ground: Any) -> dict[str, Any]:
         {"id": "leaf", "when": meant, "then": {"inject": "reset", "request": "drop"}},
         {"id": "tool", "when": openssl, "then": {"drop": "flow"}},
     ]
-    with (
-        ground.program("server", sys.executable, __file__, "serve") as server,
-        ground.censor({"position": "in-path", "rules": rules}) as censor,
-    ):
-        assert server.stdout.readline() == "up\n"
+    both = {"position": "in-path", "rules": rules}
+    with ground.serving("server", *own(serve)), ground.censor(both) as censor:
         censor.ask("active")
         found = {
             "tls12": _leaf(ground, "large.example", "-tls1_2"),
-            "six": _leaf(ground, "large.example", "-tls1_2", at=scenes.SERVER6),
+            "six": _leaf(ground, "large.example", "-tls1_2", at=SERVER6),
             "tls13": _leaf(ground, "large.example"),
             "curl": _fetch(ground, "own.example"),
         }
-        return dict(ground.finish(censor, **found))
-
-
-SCENES = {name[6:]: scene for name, scene in globals().items() if name.startswith("scene_")}
+        return ground.finish(censor, **found)
 
 
 # --- the tests -------------------------------------------------------------------------------
@@ -171,18 +148,7 @@ SCENES = {name[6:]: scene for name, scene in globals().items() if name.startswit
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return _run("names", tmp_path_factory.mktemp("names"))
-
-
-def _run(scene: str, folder: Path) -> dict[str, Any]:
-    environment = {**os.environ, "STAGE": str(folder)}
-    done = subprocess.run(
-        [*scenes.UNSHARE, sys.executable, __file__, scene], env=environment,
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return perform(scene_names, folder=tmp_path_factory.mktemp("names"))
 
 
 REAL = ["O = The Real One", "CN = Honest CA"]
@@ -234,8 +200,8 @@ def test_a_replay_says_the_same(names: dict[str, Any]) -> None:
     assert names["status"] == 0
 
 
-def test_a_certificate_of_tls_1_2_draws_a_reset(tmp_path: Path) -> None:
-    found = _run("leaf", tmp_path)
+def test_a_certificate_of_tls_1_2_draws_a_reset(play: Play) -> None:
+    found = play(scene_leaf)
     matched = [event for event in found["events"] if event["event"] == "matched"]
     assert [event["rule"] for event in matched] == ["leaf", "leaf"]
     trigger = {"tls.sni": "large.example", "tls.certificate": "blocked.example"}
@@ -245,10 +211,3 @@ def test_a_certificate_of_tls_1_2_draws_a_reset(tmp_path: Path) -> None:
     assert found["tls13"] == REAL
     assert found["curl"] == [0, "200 6"]
     assert found["replay"][0] == 0, found["replay"][1]
-
-
-if __name__ == "__main__":
-    if sys.argv[1] == "serve":
-        serve()
-    else:
-        print(json.dumps(SCENES[sys.argv[1]](scenes.Ground())))

@@ -1,31 +1,23 @@
 """What the live censor reads, between real clients and real servers: aioquic, openssl, curl.
 
-The stage is that of test_censor_queue.py; each test runs a function `scene_*` in a sandbox.
+Scenes run in a fresh sandbox (tests/live/stage.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-_spec = spec_from_file_location("stage", Path(__file__).with_name("test_censor_queue.py"))
-assert _spec is not None
-assert _spec.loader is not None
-stage: Any = module_from_spec(_spec)
-_spec.loader.exec_module(stage)
+from tests.live.stage import SERVER, Ground, Play, assert_clean, own, policy
+
+pytestmark = pytest.mark.live
+TOOLS = ("openssl",)
 
 BLOCKED = {"suffix": ["blocked.example"]}
 GREAT_FIREWALL = {
@@ -74,7 +66,7 @@ def quic_server() -> None:
         configuration = QuicConfiguration(is_client=False, alpn_protocols=["echo"])
         configuration.load_cert_chain(*certificate(Path(os.environ["STAGE"])))
         await serve(
-            stage.SERVER,
+            SERVER,
             443,
             configuration=configuration,
             stream_handler=answer,
@@ -92,7 +84,7 @@ def quic_client() -> None:
     from aioquic.asyncio.client import connect
     from aioquic.quic.configuration import QuicConfiguration
 
-    name, version, port = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    name, version, port = sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
 
     async def ask() -> str:
         configuration = QuicConfiguration(
@@ -102,9 +94,7 @@ def quic_client() -> None:
             original_version=version,
             supported_versions=[version],
         )
-        async with connect(
-            stage.SERVER, 443, configuration=configuration, local_port=port
-        ) as client:
+        async with connect(SERVER, 443, configuration=configuration, local_port=port) as client:
             reader, writer = await client.create_stream()
             writer.write(b"genuine")
             writer.write_eof()
@@ -117,26 +107,12 @@ def quic_client() -> None:
         print("timeout")
 
 
-def ask_quic(ground: Any, name: str, *, version: int = 1, port: int = 0) -> str:
-    argv = [sys.executable, __file__, "quic_client", name, str(version), str(port)]
-    answer: str = ground.run("client", *argv)[1].strip()
-    return answer
+def ask_quic(ground: Ground, name: str, *, version: int = 1, port: int = 0) -> str:
+    return ground.run("client", *own(quic_client), name, str(version), str(port))[1].strip()
 
 
-@contextmanager
-def serving(ground: Any, *command: str) -> Iterator[None]:
-    with ground.program("server", *command) as child:
-        assert child.stdout is not None
-        while (line := child.stdout.readline()) not in ("up\n", "ACCEPT\n"):
-            assert line
-        yield
-
-
-def scene_quic(ground: Any) -> dict[str, Any]:
-    with (
-        serving(ground, sys.executable, __file__, "quic_server"),
-        ground.censor(GREAT_FIREWALL) as censor,
-    ):
+def scene_quic(ground: Ground) -> dict[str, Any]:
+    with ground.serving("server", *own(quic_server)), ground.censor(GREAT_FIREWALL) as censor:
         before = ask_quic(ground, "www.blocked.example")
         censor.ask("active")
         found = {
@@ -146,58 +122,39 @@ def scene_quic(ground: Any) -> dict[str, Any]:
             "blocked": ask_quic(ground, "www.blocked.example"),
             "residual": ask_quic(ground, "www.free.example"),
         }
-        events = ground.folder / "events.jsonl"
-        deadline = time.monotonic() + 20
-        while '"forgotten"' not in events.read_text() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        ground.logged(censor, "forgotten")
         found["after"] = ask_quic(ground, "www.free.example")
-        return dict(ground.finish(censor, before=before, **found))
+        return ground.finish(censor, before=before, **found)
 
 
-def scene_dtls(ground: Any) -> dict[str, Any]:
-    policy = {
-        "position": "in-path",
-        "rules": [
-            {"id": "dtls", "when": {"dtls.sni": BLOCKED}, "then": {"drop": "packet"}},
-        ],
-    }
+def scene_dtls(ground: Ground) -> dict[str, Any]:
+    rules = policy(({"dtls.sni": BLOCKED}, {"drop": "packet"}))
     cert, key = certificate(ground.folder)
-    server = ["openssl", "s_server", "-dtls", "-accept", f"{stage.SERVER}:4433"]
+    server = ["openssl", "s_server", "-dtls", "-accept", f"{SERVER}:4433"]
     server += ["-cert", str(cert)]
 
     def ask(name: str) -> str:
         script = (
-            f"(sleep 1.5) | timeout 3 openssl s_client -dtls -connect {stage.SERVER}:4433 "
+            f"(sleep 1.5) | timeout 3 openssl s_client -dtls -connect {SERVER}:4433 "
             f"-servername {name} 2>&1 | grep -c 'BEGIN CERTIFICATE' || true"
         )
         return str(ground.sh("client", script)).strip()
 
-    with serving(ground, *server, "-key", str(key)), ground.censor(policy) as censor:
+    standing = ground.serving("server", *server, "-key", str(key), word="ACCEPT")
+    with standing, ground.censor(rules) as censor:
         censor.ask("active")
-        return dict(
-            ground.finish(censor, free=ask("www.free.example"), blocked=ask("www.blocked.example"))
-        )
+        found = {"free": ask("www.free.example"), "blocked": ask("www.blocked.example")}
+        return ground.finish(censor, **found)
 
 
-def scene_http(ground: Any) -> dict[str, Any]:
+def scene_http(ground: Ground) -> dict[str, Any]:
     listed = ground.folder / "words.txt"
     listed.write_text("falun  # as documented\n")
-    policy = {
-        "position": "on-path",
-        "rules": [
-            {
-                "id": "keyword",
-                "when": {"http.keyword": {"substring": {"file": "words.txt"}, "decode": True}},
-                "then": {"inject": "reset"},
-            },
-            {
-                "id": "agent",
-                "when": {"http.header": {"user-agent": {"regex": ["^bad(bot)?/[0-9]+$"]}}},
-                "then": {"inject": "reset"},
-            },
-        ],
-    }
-    with ground.server(), ground.censor(policy) as censor:
+    word = {"http.keyword": {"substring": {"file": "words.txt"}, "decode": True}}
+    agent = {"http.header": {"user-agent": {"regex": ["^bad(bot)?/[0-9]+$"]}}}
+    reset = {"inject": "reset"}
+    rules = policy((word, reset), (agent, reset), position="on-path")
+    with ground.server(), ground.censor(rules) as censor:
         censor.ask("active")
         found = {
             "free": ground.curl("free.example", path="/f%61lan"),
@@ -206,7 +163,7 @@ def scene_http(ground: Any) -> dict[str, Any]:
             "agent": ground.curl("free.example", "-A", "badbot/12"),
             "other": ground.curl("free.example", "-A", "goodbot/12"),
         }
-        return dict(ground.finish(censor, **found))
+        return ground.finish(censor, **found)
 
 
 PROXY = """
@@ -226,64 +183,26 @@ while True:
 """
 
 
-def scene_socks(ground: Any) -> dict[str, Any]:
+def scene_socks(ground: Ground) -> dict[str, Any]:
     """Whom a real client asks a proxy for, in both versions; the proxy refuses everybody."""
-    policy = {
-        "position": "on-path",
-        "rules": [{"id": "proxy", "when": {"socks.host": BLOCKED}, "then": {"inject": "reset"}}],
-    }
-    proxy = [sys.executable, "-c", PROXY.replace("ADDRESS", stage.SERVER)]
-    with serving(ground, *proxy), ground.censor(policy) as censor:
+    rules = policy(({"socks.host": BLOCKED}, {"inject": "reset"}), position="on-path")
+    proxy = [sys.executable, "-c", PROXY.replace("ADDRESS", SERVER)]
+    with ground.serving("server", *proxy), ground.censor(rules) as censor:
         censor.ask("active")
         for way in ("--socks4a", "--socks5-hostname"):
             for name in ("www.free.example", "www.blocked.example"):
-                asked = ["curl", "-s", "-m", "2", way, f"{stage.SERVER}:1080", f"http://{name}/"]
+                asked = ["curl", "-s", "-m", "2", way, f"{SERVER}:1080", f"http://{name}/"]
                 ground.run("client", *asked)
-        return dict(ground.finish(censor))
-
-
-def main() -> None:
-    if sys.argv[1].startswith("quic_"):
-        globals()[sys.argv[1]]()
-    else:
-        result = globals()[f"scene_{sys.argv[1]}"](stage.Ground())
-        Path(os.environ["STAGE"], "result.json").write_text(json.dumps(result))
+        return ground.finish(censor)
 
 
 # --- what pytest runs -----------------------------------------------------------------------
 
-pytestmark = pytest.mark.live
 
-
-@pytest.fixture
-def play(tmp_path: Path) -> Callable[[str], dict[str, Any]]:
-    """Run a scene in a sandbox and return what it found."""
-    missing = [
-        tool for tool in ("unshare", "ip", "ethtool", "curl", "openssl") if not shutil.which(tool)
-    ]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-
-    def run(scene: str) -> dict[str, Any]:
-        done = subprocess.run(
-            [*stage.UNSHARE, sys.executable, __file__, scene],
-            env={**os.environ, "STAGE": str(tmp_path), "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        result: dict[str, Any] = json.loads((tmp_path / "result.json").read_text())
-        return result
-
-    return run
-
-
-def test_a_real_quic_client_is_blocked_by_name(play: Callable[[str], dict[str, Any]]) -> None:
+def test_a_real_quic_client_is_blocked_by_name(play: Play) -> None:
     """Source: fact cn-quic-sni."""
-    result = play("quic")
-    stage.assert_clean(result)
+    result = play(scene_quic)
+    assert_clean(result)
     assert result["before"] == "genuine"
     assert result["low"] == "genuine"  # its port is below the server's
     assert result["second"] == "genuine"  # version 2 is not read
@@ -297,31 +216,27 @@ def test_a_real_quic_client_is_blocked_by_name(play: Callable[[str], dict[str, A
     assert {"quic.sni": "www.free.example", "quic.version": "v1"} in named
 
 
-def test_a_real_dtls_client_is_blocked_by_name(play: Callable[[str], dict[str, Any]]) -> None:
-    result = play("dtls")
-    stage.assert_clean(result)
+def test_a_real_dtls_client_is_blocked_by_name(play: Play) -> None:
+    result = play(scene_dtls)
+    assert_clean(result)
     assert result["free"] != "0"
     assert result["blocked"] == "0"
-    assert {event.get("rule") for event in result["events"]} >= {"dtls"}
+    assert {event.get("rule") for event in result["events"]} >= {"r0"}
 
 
-def test_keywords_and_headers_of_a_real_client(play: Callable[[str], dict[str, Any]]) -> None:
-    result = play("http")
-    stage.assert_clean(result)
+def test_keywords_and_headers_of_a_real_client(play: Play) -> None:
+    result = play(scene_http)
+    assert_clean(result)
     assert {name: result[name][0] for name in ("free", "path", "cookie", "agent", "other")} == {
         "free": 0, "path": 56, "cookie": 0, "agent": 56, "other": 0,
     }  # fmt: skip
 
 
-def test_a_proxy_s_real_client_is_heard(play: Callable[[str], dict[str, Any]]) -> None:
-    result = play("socks")
-    stage.assert_clean(result)
+def test_a_proxy_s_real_client_is_heard(play: Play) -> None:
+    result = play(scene_socks)
+    assert_clean(result)
     matched = [event["trigger"] for event in result["events"] if event["event"] == "matched"]
     assert matched == [
         {"socks.version": version, "socks.host": "www.blocked.example"} for version in (4, 5)
     ]
     assert sum(event["event"] == "injected" for event in result["events"]) == 4
-
-
-if __name__ == "__main__":
-    main()

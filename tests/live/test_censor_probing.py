@@ -1,13 +1,11 @@
 """A server that is probed back, and then gone for every client: the prober is the live censor.
 
-The scene runs in a fresh sandbox, on the ground of `test_censor_queue.py`; this is the program.
+The scene runs in a fresh sandbox (tests/live/stage.py).
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,21 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.live.stage import CLIENT, ROOT, SERVER, Ground, Play, assert_clean, line
+
 pytestmark = pytest.mark.live
 
-
-def _sibling() -> Any:
-    """Load the file that knows how to lay the ground."""
-    path = Path(__file__).with_name("test_censor_queue.py")
-    spec = importlib.util.spec_from_file_location("censor_scenes", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-scenes = _sibling()
 PROBER, OTHER = "24.48.0.77", "24.48.0.3"
 #: What one client says first, and the server repeats whoever says it.
 SECRET = bytes((7 * n * n + 131 * n + 200) % 256 for n in range(400))
@@ -45,7 +32,7 @@ def serve(sock, peer):
         print(peer[0], "closed", flush=True)
     except ConnectionResetError:
         print(peer[0], "reset", flush=True)
-listener = socket.create_server(("{scenes.SERVER}", 8388))
+listener = socket.create_server(("{SERVER}", 8388))
 print("up", flush=True)
 while True:
     threading.Thread(target=serve, args=listener.accept(), daemon=True).start()
@@ -54,7 +41,7 @@ while True:
 SPEAKER = f"""
 import socket, sys
 try:
-    sock = socket.create_connection(("{scenes.SERVER}", 8388), 1.5, (sys.argv[1], 0))
+    sock = socket.create_connection(("{SERVER}", 8388), 1.5, (sys.argv[1], 0))
     sock.sendall(bytes.fromhex(sys.argv[2]))
     print(sock.recv(4096).hex())
 except OSError as fault:
@@ -81,49 +68,35 @@ POLICY = {
 }
 
 
-def scene(ground: Any) -> dict[str, Any]:
+def scene(ground: Ground) -> dict[str, Any]:
     ground.sh("client", f"ip addr add {OTHER}/24 dev c0")
 
-    def speak(own: str, text: bytes) -> str:
-        said: str = ground.run("client", sys.executable, "-c", SPEAKER, own, text.hex())[1].strip()
-        return said
+    def speak(address: str, text: bytes) -> str:
+        return ground.run("client", sys.executable, "-c", SPEAKER, address, text.hex())[1].strip()
 
     with (
         ground.server(),
-        ground.program("server", sys.executable, "-c", ECHO) as echo,
+        ground.serving("server", sys.executable, "-c", ECHO) as echo,
         ground.censor(POLICY) as censor,
     ):
-        assert echo.stdout.readline() == "up\n"
         censor.ask("active")
-        found: dict[str, Any] = {"plain": speak(scenes.CLIENT, b"hello there")}
-        found["first"] = speak(scenes.CLIENT, SECRET)
+        found: dict[str, Any] = {"plain": speak(CLIENT, b"hello there")}
+        found["first"] = speak(CLIENT, SECRET)
         heard: list[str] = []
         while f"{PROBER} reset" not in heard:  # the prober has broken off
-            heard.append(echo.stdout.readline().strip())
-        while '"residual"' not in (ground.folder / "events.jsonl").read_text():
-            censor.ask("stats")  # the log is complete up to each answer
-        found |= {"again": speak(scenes.CLIENT, SECRET), "other": speak(OTHER, b"hello there")}
+            heard.append(line(echo))
+        ground.logged(censor, "residual")
+        found |= {"again": speak(CLIENT, SECRET), "other": speak(OTHER, b"hello there")}
         found |= {"web": ground.curl("free.example"), "heard": heard}
-        return dict(ground.finish(censor, **found))
-
-
-def main() -> None:
-    result = scene(scenes.Ground())
-    Path(os.environ["STAGE"], "result.json").write_text(json.dumps(result))
+        return ground.finish(censor, **found)
 
 
 # --- what pytest runs ------------------------------------------------------------------------
 
 
-def test_a_server_hears_the_replay_and_is_gone(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*scenes.UNSHARE, sys.executable, __file__],
-        env={**os.environ, "STAGE": str(tmp_path), "PYTHONPATH": str(scenes.ROOT)},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    result = json.loads((tmp_path / "result.json").read_text())
-    scenes.assert_clean(result)  # among it: the recording of the door says the same
+def test_a_server_hears_the_replay_and_is_gone(play: Play) -> None:
+    result = play(scene)
+    assert_clean(result)  # among it: the recording of the door says the same
     assert result["plain"] == b"hello there".hex()
     assert result["first"] == SECRET.hex()  # the first connection works
     replays = [line for line in result["heard"] if line.startswith(PROBER)]
@@ -176,7 +149,7 @@ def test_a_run_accounts_for_what_the_prober_sends(tmp_path: Path) -> None:
     path.write_text(SCENARIO)
     command = [sys.executable, "-P", "-m", "filterbed", "run", str(path), "--out", str(tmp_path)]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, cwd=scenes.ROOT
+        command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT
     )
     found = json.loads((tmp_path / "probed" / "run.json").read_text())
     assert found["invalid_because"] == []
@@ -184,7 +157,3 @@ def test_a_run_accounts_for_what_the_prober_sends(tmp_path: Path) -> None:
     lines = (tmp_path / "probed" / "events.jsonl").read_text().splitlines()
     probed = [event for event in map(json.loads, lines) if event["event"] == "probed"]
     assert {event["outcome"] for event in probed} == {"answered"}
-
-
-if __name__ == "__main__":
-    main()

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.stage import UNSHARE
+
 pytestmark = [pytest.mark.live, pytest.mark.alone]
 
-UNSHARE = ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child"]
 #: An ordinary user may not read the queue's counters in the first network namespace made.
 BASH = ["unshare", "-n", "bash", "-e", "-c"]
 ROOT = Path(__file__).parents[2]

@@ -20,6 +20,7 @@ import pytest
 
 from filterbed.baseline import holds
 from filterbed.probe.judge import judge
+from tests.live.stage import UNSHARE
 from topologies.service import Sip
 from topologies.services import kamailio, sipp
 from topologies.services.standing import Standing
@@ -27,7 +28,6 @@ from topologies.services.standing import Standing
 pytestmark = pytest.mark.live
 
 PROGRAMS = ("kamailio", "sipp", "unshare", "ip", "iptables")
-UNSHARE = ["unshare", "-Urnmpf", "--mount-proc", "--kill-child"]
 NUMBER = "+97144380000"
 SIP, AUDIO = "-p udp --dport 1024:65535 --sport 5060", "-p udp -m length --length 200"
 TEXT = "-m string --algo bm --string"

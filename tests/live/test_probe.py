@@ -22,6 +22,7 @@ import pytest
 
 from filterbed.baseline import holds
 from filterbed.probe.measure import measure
+from tests.live.stage import UNSHARE
 
 pytestmark = pytest.mark.live
 
@@ -156,10 +157,9 @@ def measured() -> dict[str, Any]:
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    unshare = ["unshare", "-U", "-r", "-n", "-m", "-p", "-f", "--mount-proc", "--kill-child"]
     root = str(Path(__file__).parents[2])
     found = subprocess.run(
-        [*unshare, sys.executable, __file__],
+        [*UNSHARE, sys.executable, __file__],
         env={**os.environ, "PYTHONPATH": root},
         capture_output=True,
         text=True,

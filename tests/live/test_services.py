@@ -22,6 +22,7 @@ import dns.rcode
 import pytest
 
 from filterbed.probe import call, sip
+from tests.live.stage import UNSHARE
 from topologies.catalogue import build
 from topologies.errors import ServiceError
 from topologies.place import Place, Vantage
@@ -32,7 +33,6 @@ from topologies.services.program import Program, Ready
 
 pytestmark = pytest.mark.live
 
-UNSHARE = ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child", "sh", "-c"]
 SITE, SITE6 = "31.13.70.36", "2a03:2880:f10c:83:face:b00c:0:25de"
 OTHER, REFUSED, SILENT = "104.244.42.1", "104.244.42.65", "104.244.42.129"
 PHONE, PHONE6, PHONE_B = "212.23.7.1", "2001:678:1::5060", "212.23.8.1"
@@ -266,7 +266,7 @@ def test_inside_a_namespace_of_its_own(name: str, tmp_path: Path) -> None:
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
-        [*UNSHARE, command], capture_output=True, text=True, timeout=60, env=environment
+        [*UNSHARE, "sh", "-c", command], capture_output=True, text=True, timeout=60, env=environment
     )
     logs = "".join(f"\n--- {p.name}\n{p.read_text()}" for p in tmp_path.glob("logs/*.log"))
     assert done.returncode == 0, done.stdout + done.stderr + logs

@@ -19,6 +19,7 @@ import pytest
 
 from scenarios.loader import load
 from scenarios.model import Scenario
+from tests.live.stage import UNSHARE
 
 pytestmark = pytest.mark.live
 
@@ -226,7 +227,7 @@ def test_mininets_own_command_stands_it_up_and_everybody_is_reached(
     (tmp_path / "ping").chmod(0o755)
     options = f"--custom topologies/custom.py --topo {asked} --controller none --test pingall"
     done = subprocess.run(
-        ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child", "sh", "-c",
+        [*UNSHARE, "sh", "-c",
          f"mount -t tmpfs none /run; exec /usr/bin/mn {options}"],
         capture_output=True,
         text=True,
@@ -268,9 +269,10 @@ print(json.dumps({"seconds": seconds, "said": said, "megabytes": held // 1024}))
 """
 
 
+@pytest.mark.alone
 def test_a_hundred_vantages_stand_in_little_time_and_memory() -> None:
     done = subprocess.run(
-        ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child", "sh", "-c",
+        [*UNSHARE, "sh", "-c",
          f"ip link set lo up; mount -t tmpfs none /run; exec {sys.executable} -P -"],
         input=HUNDRED,
         capture_output=True,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.stage import UNSHARE
 from topologies.catalogue import TOPOLOGIES
 
 pytestmark = pytest.mark.live
@@ -56,7 +57,7 @@ print(json.dumps(told))
 @pytest.mark.parametrize("use", TOPOLOGIES)
 def test_both_versions_of_ip_reach_everybody(use: str) -> None:
     done = subprocess.run(
-        ["unshare", "-Urnmpuif", "--mount-proc", "--kill-child", "sh", "-c",
+        [*UNSHARE, "sh", "-c",
          f"ip link set lo up; mount -t tmpfs none /run; exec {sys.executable} -P - {use}"],
         input=PROGRAM,
         capture_output=True,
