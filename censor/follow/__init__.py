@@ -1,1 +1,1 @@
-"""What is remembered of connections: flows, streams, fragments, and what a censor believes of TCP."""
+"""What is remembered of connections: flows, streams, fragments, what a censor believes of TCP."""

