@@ -40,10 +40,14 @@ PROGRAMS = (
     ("kamailio", "-v", "kamailio"),
     ("turnserver", "--version", "coturn"),
     ("sipp", "-v", "sip-tester"),
+    ("baresip", "-h", "baresip-core"),
     ("dumpcap", "-v", "wireshark-common"),
     ("dig", "-v", "bind9-dnsutils"),
     ("curl", "-V", "curl"),
 )
+
+#: Of these, what only some scenarios ask for, and what is not to be had without.
+OPTIONAL = {"baresip": "calls by client: baresip"}
 
 #: Python distributions a run imports.
 MODULES = (
@@ -140,6 +144,8 @@ def _program(name: str, option: str, package: str) -> Finding:
     if path is None:
         where = f"not in PATH, nor in {', '.join(SBIN)}"
         cure = f"bin/bootstrap, or as root: apt-get install --no-install-recommends {package}"
+        if name in OPTIONAL:
+            return Finding(name, "warn", f"{where}: no {OPTIONAL[name]}", cure)
         return Finding(name, "missing", where, cure)
     status, text = answer([path, option])
     lines = [line.strip() for line in text.splitlines() if line.strip()]

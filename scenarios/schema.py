@@ -236,6 +236,7 @@ class CallTarget(SipTarget):
     callee: str = "echo"
     seconds: Annotated[int, Field(ge=1, le=60)] = 2
     media: Literal["pcmu", "pcma"] = "pcmu"
+    client: Literal["sipp", "baresip"] | None = None
     stun: Domain | None = None
     turn: Domain | None = None
 

@@ -135,6 +135,7 @@ def _account(
     if isinstance(target, schema.CallTarget):
         yield from _helpers(target, at, ground, places)
         yield from telephone.direction(target, sips[0], at, places)
+        yield from telephone.client(target, at, places)
     if isinstance(target, schema.CallTarget) and sips[0].called(target.callee) is None:
         known = (*sips[0].callees, *sips[0].numbers)
         expected = f"a callee of {sips[0].id}: {either(known)}"

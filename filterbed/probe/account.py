@@ -6,7 +6,8 @@ Wire:    the header X-RTP-Stat of AudioCodes' gateways, in BYE and in the 200 th
          Those that begin with X are this project's own: XD duplicates, XO out of order, XG the
          longest gap in milliseconds, XH packets before the first loss, XB burst ratio, XC
          the evenness of what came (`filterbed.probe.rtp.Reception.spacing`), XE who ended the call
-         as the speaker saw it: "us" or "them".
+         as the speaker saw it: "us" or "them", XT the median of arrival minus timestamp, in
+         milliseconds modulo PERIOD: a sender that wrote down its own has the delay from it.
 Limits:  PR counts each number once and PL what is missing below the highest number that came: a
          reader who knows how many it sent need not believe PL.
 Source:  AudioCodes "SIP User's Manual" version 6.2 (2011), parameter QoSStatistics.
@@ -18,9 +19,11 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from filterbed.probe.rtp import Reception
+from filterbed.probe.rtp import CLOCK, Reception
 
 HEADER: Final = "X-RTP-Stat"
+#: Seconds after which a timestamp of 32 bits begins anew.
+PERIOD: Final = (1 << 32) / CLOCK
 _FIELD: Final = re.compile(r"([A-Z]{2})=([^;,\s]+)")
 
 Side = Literal["us", "them"]
@@ -45,11 +48,13 @@ class Account:
     head: int | None = None
     burst: float | None = None
     spacing: float | None = None
+    transit: float | None = None
     ended_by: Side | None = None
 
     def json(self) -> dict[str, Any]:
-        """Return what was said, without what was not."""
+        """Return what was said, but for `transit`, which means little alone."""
         said = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        del said["transit"]
         return {name: value for name, value in said.items() if value is not None}
 
 
@@ -58,7 +63,7 @@ _COUNTS: Final = {
     "sent": "PS", "received": "PR", "lost": "PL", "late": "PD", "duplicates": "XD",
     "out_of_order": "XO", "head": "XH",
 }  # fmt: skip
-_MILLISECONDS: Final = {"jitter": "JI", "delay": "LA", "longest_gap": "XG"}
+_MILLISECONDS: Final = {"jitter": "JI", "delay": "LA", "longest_gap": "XG", "transit": "XT"}
 _RATIOS: Final = {"burst": "XB", "spacing": "XC"}
 
 
@@ -73,6 +78,8 @@ def tell(
     fields += [f"PD={heard.late}", f"XD={heard.duplicates}", f"XO={heard.out_of_order}"]
     fields += [f"XG={heard.longest_gap * 1000:.3f}", f"XH={heard.head}", f"XB={heard.burst:.3f}"]
     fields += [f"XC={heard.spacing:.3f}"] if heard.spacing is not None else []
+    if heard.transit is not None:
+        fields.append(f"XT={heard.transit % PERIOD * 1000:.3f}")
     fields += [f"XE={ended_by}"] if ended_by else []
     return ";".join(fields)
 

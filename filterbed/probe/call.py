@@ -59,7 +59,7 @@ def place(
             said = carry(line, [program, *_options(line, callee)])
             note(line, flows, aside if aside is not None else flows)
             row = ways.row(line.dialog, line.audio, silenced=line.silenced)
-            row["path"] = line.path.row
+            row |= {"path": line.path.row, "client": "sipp"}
         if line.dialog.tries:
             return row | {"seconds": elapsed(began)}
     raise MachineError(f"sipp sent no INVITE, {TRIES} times: {said}")

@@ -197,7 +197,7 @@ class Callee:
         sock = _bound(self.address)
         datagram.prepare(sock)
         codec = "PCMA" if 8 in offer.kinds and 0 not in offer.kinds else "PCMU"
-        self.calls[name] = Call(Audio(sock, codec, mux=offer.mux), now)
+        self.calls[name] = Call(Audio(sock=sock, codec=codec, mux=offer.mux), now)
         return self.calls[name]
 
     def _sipp(self, data: bytes, now: float) -> None:

@@ -15,7 +15,7 @@ from filterbed.probe.address import family
 from filterbed.probe.stream import Flow, Row, elapsed, note, outcome
 
 #: Linux; the socket module does not name them.
-_SO_TIMESTAMPNS: Final = 35
+SO_TIMESTAMPNS: Final = 35
 _IP_RECVERR: Final = 11
 _IP_RECVTTL: Final = 12
 _IPV6_RECVERR: Final = 25
@@ -39,7 +39,7 @@ class Datagram:
 def prepare(sock: socket.socket) -> None:
     """Have the kernel tell time and TTL, and ICMP errors even where nothing is connected."""
     sock.setblocking(False)
-    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVHOPLIMIT, 1)
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
@@ -60,7 +60,7 @@ def receive(sock: socket.socket) -> Datagram | None:
         raise
     at, ttl = time.time(), None
     for level, kind, value in notes:
-        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(value) >= 16:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS) and len(value) >= 16:
             seconds, nanoseconds = struct.unpack("qq", value[:16])
             at = seconds + nanoseconds / 1e9
         elif (level, kind) in _TTLS and len(value) >= 4:

@@ -134,6 +134,7 @@ def answer(
             row = ways.row(line.dialog, line.audio, silenced=line.silenced)
         if summons.refer is not None:
             row |= {"direction": "in", "path": line.path.row, "refer": summons.refer}
+            row["client"] = "sipp"
             return registered, row | {"seconds": elapsed(began)}
     raise MachineError(f"sipp did not listen, {TRIES} times: {said}")
 

@@ -149,7 +149,7 @@ def wired(
         for sock in (inside, outside, sound):
             datagram.prepare(sock)
         with path.find(sound, own, helpers, timeout=timeout) as found:
-            audio = Audio(found.sock, codec)
+            audio = Audio(sock=found.sock, codec=codec)
             yield Line(account, inside, outside, audio, found, seconds, timeout)
 
 

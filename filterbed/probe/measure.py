@@ -26,6 +26,7 @@ from filterbed.probe import (
     resolve,
     sip,
     skype,
+    softphone,
     stun,
     tls,
     turn,
@@ -236,7 +237,10 @@ def _sip(run: Run) -> None:
 
 def _call(run: Run) -> None:
     if run.target.get("direction") == "in":
-        _called(run)
+        _both(run, incoming.answer)
+        return
+    if run.target.get("client") == softphone.NAME:
+        _both(run, softphone.place)
         return
     _sip(run)
     registered = run.row["sip"]["register"]
@@ -245,11 +249,12 @@ def _call(run: Run) -> None:
         run.row["sip"]["call"] = call.place(account, run.target["callee"], **_talk(run, account))
 
 
-def _called(run: Run) -> None:
+def _both(run: Run, hold: Callable[..., tuple[Row, Row | None]]) -> None:
+    """Have one client register and hold the call, so that both are its own."""
     host, _ = endpoint(run.target["registrar"], sip.PORT)
     if addresses := lookup(run, host):
         account = _account(run, addresses[0])
-        parts = incoming.answer(account, run.target["callee"], **_talk(run, account))
+        parts = hold(account, run.target["callee"], **_talk(run, account))
         run.row["sip"] = dict(zip(("register", "call"), parts, strict=True))
 
 

@@ -27,6 +27,8 @@ _FIELDS: dict[str, dict[str, type]] = {
     "skypeout": {"hosts": list, "login": str, "gateway": str},
     "chat": {"peer": str, "message": str, "client": str},
 }
+#: Real clients that place calls.
+CALLERS = ("sipp", "baresip")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -59,6 +61,8 @@ def check(target: Any) -> Mapping[str, Any]:
         _over_tls(target)
     if kind == "chat":
         _chat(target)
+    if kind == "call":
+        _caller(target)
     if kind == "web":
         _via(target.get("via"), url(target["url"]))
     return target
@@ -108,6 +112,14 @@ def _chat(target: Mapping[str, Any]) -> None:
         raise TargetError(f"client {client!r:.80}: expected skype or tom")
     if client == "tom" and not (isinstance(host, str) and host):
         raise TargetError(f"filter {host!r:.80}: expected the host that tom has its lists from")
+
+
+def _caller(target: Mapping[str, Any]) -> None:
+    client = target.get("client")
+    if client not in (None, *CALLERS):
+        raise TargetError(f"client {client!r:.80}: expected {' or '.join(CALLERS)}")
+    if client == "baresip" and target.get("direction") == "in":
+        raise TargetError("client 'baresip': expected direction out; sipp answers calls")
 
 
 def _payload(text: Any) -> None:

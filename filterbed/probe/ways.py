@@ -12,7 +12,7 @@ from typing import Final
 from filterbed.probe import quality, rtp
 from filterbed.probe.address import shown
 from filterbed.probe.dialog import Dialog
-from filterbed.probe.media import Audio
+from filterbed.probe.ear import Ear
 from filterbed.probe.quality import Direction
 from filterbed.probe.stream import Row
 
@@ -24,7 +24,7 @@ _TOLD: Final = (
 )  # fmt: skip
 
 
-def row(dialog: Dialog, audio: Audio, *, silenced: int = 0) -> Row:
+def row(dialog: Dialog, audio: Ear, *, silenced: int = 0) -> Row:
     """Return the `sip.call` part of a measurement, but for its `seconds`."""
     echoed = rtp.reception(audio.heard.get(audio.source, ())).received
     outward, inward = to_callee(dialog, audio, echoed), from_callee(dialog, audio)
@@ -57,11 +57,13 @@ def row(dialog: Dialog, audio: Audio, *, silenced: int = 0) -> Row:
     }
 
 
-def to_callee(dialog: Dialog, audio: Audio, echoed: int) -> Direction:
+def to_callee(dialog: Dialog, audio: Ear, echoed: int) -> Direction:
     """Return what became of our own packets."""
     sent = audio.sent if dialog.answered else None
     if told := dialog.told:
         said = {name: getattr(told, name) for name in _TOLD}
+        passed = audio.passage(told.transit)
+        said["delay"] = passed if passed is not None else told.delay
         known = Direction(sent=sent, received=told.received, counted_by="header", **said)
         if told.ended_by == "us":  # who hangs up does not hear what is still on its way
             return replace(quality.complete(replace(known, sent=None), told.lost), sent=sent)
@@ -77,7 +79,7 @@ def to_callee(dialog: Dialog, audio: Audio, echoed: int) -> Direction:
     return Direction(sent=sent)
 
 
-def from_callee(dialog: Dialog, audio: Audio) -> Direction:
+def from_callee(dialog: Dialog, audio: Ear) -> Direction:
     """Return what we received, against what the callee says it sent."""
     if dialog.answered is None:
         return Direction()
@@ -103,7 +105,7 @@ def from_callee(dialog: Dialog, audio: Audio) -> Direction:
     return found if heard.received else replace(found, burst=None)
 
 
-def _after(dialog: Dialog, audio: Audio) -> int | None:
+def _after(dialog: Dialog, audio: Ear) -> int | None:
     """Count the media that came clearly after the other side's BYE; None without such a BYE."""
     if not dialog.cut:
         return None
@@ -111,7 +113,7 @@ def _after(dialog: Dialog, audio: Audio) -> int | None:
     return sum(a.at > since for one in audio.heard.values() for a in one)
 
 
-def _left(dialog: Dialog, audio: Audio) -> Row | None:
+def _left(dialog: Dialog, audio: Ear) -> Row | None:
     """Say why the callee's media ended, in its own words, and whether before our BYE."""
     if audio.bye is None or audio.bye_at is None:
         return None

@@ -47,7 +47,7 @@ class Ground:
         (WORK / "logs").symlink_to(self.rundir.logs)
         scenario = order.scenario
         plan = scenario.plan
-        _require(PROGRAMS if order.capture else PROGRAMS - {"dumpcap"})
+        _require((PROGRAMS if order.capture else PROGRAMS - {"dumpcap"}) | _clients(order))
         say(f"network: {len(plan.nodes)} hosts, {len(plan.links)} links")
         self.network: Network = net.stand(plan, nest=nest)
         self.captures = Captures(self.network, self.rundir) if order.capture else None
@@ -165,6 +165,12 @@ def _never_stood(box: BoxProcess, error: Exception) -> Exception:
     if isinstance(error, BoxError):
         return error
     return BoxError(f"the censor at {box.name}: {box.last_words()}")
+
+
+def _clients(order: Order) -> set[str]:
+    """Return the programs that the targets ask for by name, of those one can do without."""
+    asked = (t for t in order.scenario.targets if t.name in order.targets)
+    return {str(target.fields.get("client")) for target in asked} & doctor.OPTIONAL.keys()
 
 
 def _require(programs: Iterable[str]) -> None:

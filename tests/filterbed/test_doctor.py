@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from filterbed import doctor
-from filterbed.doctor import Finding
+from filterbed.doctor import OPTIONAL, Finding
 from filterbed.trial import Trial
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +53,14 @@ def test_program_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     found = by_name(doctor.diagnose())["no-such-program"]
     assert found.state == "missing"
     assert "some-package" in found.cure
+
+
+def test_program_that_one_can_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "OPTIONAL", {"no-such-program": "such calls"})
+    found = doctor._program("no-such-program", "-V", "some-package")
+    assert (found.state, found.detail[-15:]) == ("warn", ": no such calls")
+    assert "some-package" in found.cure
+    assert {*OPTIONAL} <= {name for name, _, _ in doctor.PROGRAMS}
 
 
 def test_program_in_sbin_is_found_by_an_ordinary_user(

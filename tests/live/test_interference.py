@@ -19,11 +19,11 @@ PROJECT = Path(__file__).parents[2]
 SCENARIOS = (
     *("register-lost", "invite-lost", "answer-lost", "forged-403", "forged-503", "forged-bye"),
     *("media-one-way", "media-lost", "media-thinned", "media-policed", "media-uneven"),
-    *("media-cut", "chat-lives", "cellular-dead", "foreign-providers", "open-line"),
+    *("media-cut", "chat-lives", "cellular-dead", "foreign-providers", "open-line", "softphone"),
 )
 #: With an idle box the others are open-line under another name.
 GROUNDS = ("open-line", "media-one-way", "media-cut", "chat-lives", "cellular-dead",
-           "foreign-providers")  # fmt: skip
+           "foreign-providers", "softphone")  # fmt: skip
 #: Prints what it measures of each target, as the detail of an answer that claims nothing.
 TOOL = """
 import json, os

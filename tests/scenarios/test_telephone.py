@@ -14,6 +14,22 @@ PHONE = Sip(
 )  # fmt: skip
 
 
+def problems(**said: str) -> list[str]:
+    said |= {"kind": "call", "registrar": "sip.voice.net"}
+    target = schema.CallTarget.model_validate(said)
+    found = telephone.client(target, ("targets", "x"), Places("f.yaml", {}))
+    return [problem.expected for problem in found]
+
+
+def test_baresip_calls_without_help_and_is_not_called() -> None:
+    assert problems(client="baresip") == []
+    assert problems(client="sipp", stun="stun.net", turn="turn.net", direction="in") == []
+    (one,) = problems(client="baresip", turn="turn.net")
+    assert "has no turn" in one
+    (one,) = problems(client="baresip", direction="in")
+    assert "is not called here" in one
+
+
 @pytest.mark.parametrize(
     ("direction", "callee", "expected"),
     [

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterbed.probe.account import Account, tell, understand
+from filterbed.probe.account import PERIOD, Account, tell, understand
 from filterbed.probe.rtp import Reception
 
 HEARD = Reception(received=245, lost=5, late=2, duplicates=1, out_of_order=3, jitter=0.0123,
-                  longest_gap=0.06, head=17, burst=1.2, spacing=0.5)  # fmt: skip
+                  longest_gap=0.06, head=17, burst=1.2, spacing=0.5,
+                  transit=1.7e9 + 0.25)  # fmt: skip
 
 
 def test_what_is_told_is_understood() -> None:
@@ -19,6 +20,7 @@ def test_what_is_told_is_understood() -> None:
     assert understand(value) == Account(
         sent=250, received=245, lost=5, jitter=0.0123, delay=0.0204, late=2, duplicates=1,
         out_of_order=3, longest_gap=0.06, head=17, burst=1.2, spacing=0.5, ended_by="them",
+        transit=round((1.7e9 + 0.25) % PERIOD, 6),
     )  # fmt: skip
 
 

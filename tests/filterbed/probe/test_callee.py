@@ -36,7 +36,7 @@ class Stage:
             sock.bind(("127.0.0.1", 0))
             sock.settimeout(5)
         prepare(self.sound)
-        self.caller = Audio(self.sound)
+        self.caller = Audio(sock=self.sound)
         self.callee = Callee("127.0.0.1", 0, self.sipp.getsockname()[1], speaks=speaks)
         self.at = self.callee.outside.getsockname()
 

@@ -20,7 +20,7 @@ def pair() -> Iterator[tuple[Audio, Audio]]:
     for sock in socks:
         sock.bind(("127.0.0.1", 0))
         prepare(sock)
-    one, other = (Audio(sock) for sock in socks)
+    one, other = (Audio(sock=sock) for sock in socks)
     one.peer, other.peer = socks[1].getsockname(), socks[0].getsockname()
     yield one, other
     for sock in socks:
@@ -37,7 +37,14 @@ def test_packets_are_of_20_ms_and_follow_each_other(codec: str) -> None:
     with socket.socket(socket.AF_INET, 2) as sock, socket.socket(socket.AF_INET, 2) as ear:
         ear.bind(("127.0.0.1", 0))
         ear.settimeout(5)
-        audio = Audio(sock, codec, ear.getsockname(), mux=False, first=65535, origin=2**32 - 1)
+        audio = Audio(
+            sock=sock,
+            codec=codec,
+            peer=ear.getsockname(),
+            mux=False,
+            first=65535,
+            origin=2**32 - 1,
+        )
         for _ in range(3):
             audio.send()
         packets = [rtp.read(ear.recv(2048)) for _ in range(3)]
@@ -107,7 +114,7 @@ def test_nobody_there(closed_port: int) -> None:
     with socket.socket(socket.AF_INET, 2) as sock:
         sock.bind(("127.0.0.1", 0))
         prepare(sock)
-        audio = Audio(sock, peer=("127.0.0.1", closed_port))
+        audio = Audio(sock=sock, peer=("127.0.0.1", closed_port))
         deadline = time.monotonic() + 5
         while audio.refused < 3 and time.monotonic() < deadline:
             audio.send()

@@ -7,6 +7,8 @@ import pytest
 from filterbed.probe.errors import TargetError
 from filterbed.probe.target import check, url
 
+CALL = {"kind": "call", "registrar": "a.net:5080", "user": "u", "password": "p",
+        "callee": "echo", "seconds": 2, "media": "pcmu"}  # fmt: skip
 GOOD: list[dict[str, Any]] = [
     {"target": "a", "kind": "web", "url": "https://a.net/x?y=1"},
     {"kind": "web", "url": "https://a.net/", "via": "h3"},
@@ -14,15 +16,8 @@ GOOD: list[dict[str, Any]] = [
     {"kind": "tcp", "host": "a.net", "port": 443, "families": [4, 6]},
     {"kind": "udp", "host": "192.0.2.1", "port": 53, "addresses": ["192.0.2.1"]},
     {"kind": "sip", "registrar": "a.net", "user": "u", "password": "p"},
-    {
-        "kind": "call",
-        "registrar": "a.net:5080",
-        "user": "u",
-        "password": "p",
-        "callee": "echo",
-        "seconds": 2,
-        "media": "pcmu",
-    },
+    CALL,
+    {**CALL, "client": "baresip"},
     {"kind": "dns", "name": "a.net", "qtype": "A", "via": "doh", "resolver": "dns.net"},
     {"kind": "chat", "peer": "192.0.2.1", "message": "hi", "client": "skype"},
     {"kind": "chat", "peer": "a", "message": "hi", "client": "tom", "filter": "a.net"},
@@ -63,6 +58,8 @@ def test_good(target: dict[str, Any]) -> None:
         ),
         ({"kind": "dns", "name": "a", "qtype": "A", "via": "dot"}, "expected whom to ask"),
         ({"kind": "chat", "peer": "a", "message": "", "client": "qq"}, "skype or tom"),
+        ({**CALL, "client": "linphone"}, "sipp or baresip"),
+        ({**CALL, "client": "baresip", "direction": "in"}, "expected direction out"),
         ({"kind": "chat", "peer": "a", "message": "", "client": "tom"}, "has its lists from"),
     ],
 )

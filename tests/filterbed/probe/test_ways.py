@@ -22,7 +22,7 @@ from filterbed.probe.sip import parse
 @pytest.fixture
 def audio() -> Iterator[Audio]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        yield Audio(sock, first=100, sent=50)
+        yield Audio(sock=sock, first=100, sent=50)
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_the_page_shows_every_key(audio: Audio, dialog: Dialog) -> None:
     hear(audio, [*range(40)])
     leave(audio, "hung up", at=11.3)
     dialog.told = understand("PS=62;PR=48")
-    row = ways.row(dialog, audio) | {"seconds": 1.0}
+    row = ways.row(dialog, audio) | {"seconds": 1.0, "client": "sipp"}
     for one in (example, row):
         one["account"] = None
         for way in one["media"].values():
