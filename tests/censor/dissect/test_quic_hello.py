@@ -6,17 +6,12 @@ What is made by hand is sealed by aioquic, so that our own keys are never their 
 from __future__ import annotations
 
 import json
-import ssl
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from aioquic.buffer import encode_uint_var
-from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.connection import QuicConnection
-from aioquic.quic.crypto import CryptoPair
 from aioquic.quic.packet import decode_packet_number
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +23,7 @@ from censor.dissect.quic import Header, Kind, NotQuic, read_header
 from censor.dissect.quic_hello import CAREFUL, GFW, Gatherer, Habit, unseal
 from censor.dissect.quic_key import V1, V2, derive
 from censor.dissect.tls import ClientHello
+from tests.censor.initial import NAME, connect, crypto, make_hello, seal
 
 DATA = Path(__file__).parents[2] / "data"
 SAMPLES: dict[int, dict[str, Any]] = {
@@ -35,7 +31,6 @@ SAMPLES: dict[int, dict[str, Any]] = {
     for version, name in ((V1, "rfc9001"), (V2, "rfc9369"))
 }
 VERSIONS = sorted(SAMPLES)
-NAME = "www.example.com"
 PING = b"\1"
 ACK = b"\2\x05\0\1\x02\0\1"
 ACK_ECN = b"\3\x05\0\0\x02\7\7\7"
@@ -46,69 +41,10 @@ def sample(version: int, name: str) -> bytes:
     return bytes.fromhex(SAMPLES[version][name])
 
 
-def make_hello(name: str = NAME, alpn: list[str] | None = None) -> bytes:
-    """Return a ClientHello by OpenSSL, without its record."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(alpn or ["h3"])
-    out = ssl.MemoryBIO()
-    client = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
-    with pytest.raises(ssl.SSLWantReadError):
-        client.do_handshake()
-    return out.read()[5:]
-
-
 HELLO = make_hello()
 #: As large as those with post-quantum keys, its name behind the bulk.
 LARGE = make_hello(alpn=[f"padding-{index:060d}" for index in range(22)])
 assert 1_700 < len(LARGE) < 2_200
-
-
-def crypto(offset: int, data: bytes, length: int | None = None) -> bytes:
-    claimed = len(data) if length is None else length
-    return b"\6" + encode_uint_var(offset) + encode_uint_var(claimed) + data
-
-
-def seal(
-    frames: bytes,
-    *,
-    version: int = V1,
-    dcid: bytes = b"destined",
-    scid: bytes = b"source",
-    origin: bytes | None = None,
-    number: int = 0,
-    width: int = 4,
-    token: bytes = b"",
-    client: bool = True,
-    kind: int = 0,
-) -> bytes:
-    """Return an Initial sealed by aioquic; `kind` as version 1 numbers it."""
-    frames = frames.ljust(4, b"\0")
-    bits = kind if version != V2 else kind + 1 & 3
-    first = 0xC0 | bits << 4 | width - 1
-    header = bytes((first,)) + version.to_bytes(4, "big")
-    header += bytes((len(dcid),)) + dcid + bytes((len(scid),)) + scid
-    if kind == 0:
-        header += encode_uint_var(len(token)) + token
-    header += encode_uint_var(width + len(frames) + 16)
-    header += (number & (1 << width * 8) - 1).to_bytes(width, "big")
-    pair = CryptoPair()
-    pair.setup_initial(dcid if origin is None else origin, is_client=client, version=version)
-    return bytes(pair.encrypt_packet(header, frames, number))
-
-
-def connect(
-    version: int, name: str | None = NAME, alpn: list[str] | None = None, token: bytes = b""
-) -> list[bytes]:
-    """Return the first flight of an aioquic client."""
-    configuration = QuicConfiguration(
-        is_client=True, server_name=name, alpn_protocols=alpn or ["h3"]
-    )
-    configuration.original_version = version
-    configuration.supported_versions = [version]
-    configuration.token = token
-    client = QuicConnection(configuration=configuration)
-    client.connect(("192.0.2.1", 443), now=0.0)
-    return [bytes(datagram) for datagram, _ in client.datagrams_to_send(now=0.0)]
 
 
 def gathered(datagrams: list[bytes], habit: Habit = CAREFUL) -> ClientHello:
@@ -378,59 +314,6 @@ def test_an_overlap_is_read_as_told() -> None:
     last = gathered([datagram, end], Habit(overlap="last"))
     assert first.server_name == NAME
     assert last.server_name == expected(decoy).server_name != NAME
-
-
-GOOGLE = make_hello("google.com")
-
-
-@pytest.mark.parametrize(
-    ("datagram", "seen"),
-    [
-        pytest.param(seal(crypto(0, GOOGLE), width=1), "google.com", id="1 one-byte number"),
-        pytest.param(seal(crypto(0, GOOGLE), width=1)[:-1], None, id="2 last byte removed"),
-        pytest.param(
-            seal(crypto(0, GOOGLE)).replace(b"\0\0\0\1", b"\0\0\0\2", 1), None, id="3 version 2 bad"
-        ),
-        pytest.param(seal(crypto(0, GOOGLE), dcid=b"", scid=b""), "google.com", id="4 empty ids"),
-        pytest.param(seal(crypto(0, GOOGLE), dcid=b"x" * 255), None, id="5 long id"),
-        pytest.param(seal(crypto(0, GOOGLE, 0)), "google.com", id="6 CRYPTO of length 0"),
-        pytest.param(seal(crypto(1, GOOGLE)), None, id="at another offset"),
-        pytest.param(seal(b"\6\x80\0\0"), None, id="a cut offset"),
-        pytest.param(seal(b"\6\0\x80\0"), None, id="a cut length"),
-        pytest.param(
-            seal(PING + b"\0" * 99 + crypto(0, GOOGLE) + b"\0" * 500 + PING * 3),
-            None,
-            id="8 PING and PADDING",
-        ),
-        pytest.param(
-            seal(crypto(0, make_hello("cloudflare-ech.com"))),
-            "cloudflare-ech.com",
-            id="9 outer name",
-        ),
-        pytest.param(seal(crypto(0, GOOGLE), version=V2), None, id="10 QUIC version 2"),
-    ],
-)
-def test_the_great_firewall_as_measured(datagram: bytes, seen: str | None) -> None:
-    """Rows of table 3, USENIX Security 2025: what it read a name from (fact cn-quic-sni)."""
-    found = Gatherer(GFW).feed(datagram)
-    assert (found.server_name if isinstance(found, ClientHello) else None) == seen
-
-
-def test_the_great_firewall_reads_no_name_elsewhere() -> None:
-    """Row 7: the name in another extension."""
-    found = Gatherer(GFW).feed(seal(crypto(0, make_hello("a.example", ["google.com"]))))
-    assert isinstance(found, ClientHello)
-    assert found.server_name == "a.example"
-
-
-def test_the_great_firewall_misses_what_comes_later() -> None:
-    """Neither post-quantum hellos over two datagrams, nor what follows any other datagram."""
-    gatherer = Gatherer(GFW)
-    assert isinstance(gatherer.feed(seal(crypto(0, LARGE[:1_100]))), NotQuic)
-    assert isinstance(gatherer.feed(seal(crypto(1_100, LARGE[1_100:]))), NotQuic)
-    gatherer = Gatherer(GFW)
-    assert isinstance(gatherer.feed(b"\0" * 14), NotQuic)
-    assert isinstance(gatherer.feed(seal(crypto(0, GOOGLE))), NotQuic)
 
 
 @given(st.lists(st.binary(max_size=200), max_size=20), st.booleans())
