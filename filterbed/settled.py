@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from filterbed.header import Flow, dissect
+from filterbed.header import Flow, dissect, flow_of_event
 from filterbed.pcapng import Frame
 
 #: Later than anything, in nanoseconds since 1970.
@@ -19,7 +19,7 @@ def spans(
     """Return when each flow was settled, from and until, in nanoseconds since 1970.
 
     A change of policy ends them all, `unsettled` its packet's flow's, or those of all flows
-    between its two addresses.
+    between its two addresses, or of the flow that it names.
     """
     resting: dict[Flow, int] = {}
     rests: dict[Flow, list[tuple[int, int]]] = defaultdict(list)
@@ -40,6 +40,9 @@ def spans(
             continue
         if word == "settled":
             resting.setdefault(header.flow, at)
+        elif event.get("what") == "evicted":
+            named = flow_of_event(event.get("flow"))
+            wake((flow for flow in resting if flow == named), at)
         elif event.get("what") == "flow":
             wake({header.flow} & resting.keys(), at)
         else:

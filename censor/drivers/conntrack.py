@@ -8,11 +8,13 @@ Source: ctnetlink as in include/uapi/linux/netfilter/nfnetlink_conntrack.h and
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from struct import pack, unpack_from
-from typing import Final
+from typing import Any, Final
 
 from censor.errors import MachineError
+from censor.wire.number import Protocol
 
 _NETLINK_NETFILTER: Final = 12
 _SUBSYSTEM: Final = 1 << 8
@@ -20,7 +22,7 @@ _NEW, _GET = 0, 1
 _ERROR, _DONE = 2, 3
 _REQUEST, _ACK, _DUMP = 1, 4, 0x300
 _TUPLE_ORIGINAL, _MARK = 1, 8
-_TUPLE_IP = 1
+_TUPLE_IP, _TUPLE_PORTS = 1, 2
 _NESTED: Final = 0x8000
 _NOT_FOUND: Final = 2
 
@@ -28,18 +30,17 @@ _NOT_FOUND: Final = 2
 class Conntrack:
     """A netlink socket to this namespace's connection table.
 
-    `needed`: marks will have to be taken off, so ask at once whether that can be.
+    Marks will have to be taken off: whether that can be is asked at once.
     """
 
-    def __init__(self, *, needed: bool = False) -> None:
+    def __init__(self) -> None:
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
             self._socket.bind((0, 0))
         except OSError as fault:
             raise MachineError(f"no netlink socket to conntrack: {fault.strerror}") from fault
         self._sequence = 0
-        if needed:
-            self._require()
+        self._require()
 
     def _require(self) -> None:
         """Ask once for what `unmark` will ask, before any packet depends on it.
@@ -51,8 +52,8 @@ class Conntrack:
                 pass
         except (MachineError, OSError) as fault:
             raise MachineError(
-                f"{fault}: this kernel does not list its connections, and a policy with `residual`"
-                " must take marks off them; start with --no-offload"
+                f"{fault}: this kernel does not list its connections, and marks must be taken off"
+                " them where a flow is to be asked about again; start with --no-offload"
             ) from fault
 
     def unmark(self, one: bytes, other: bytes, mark: int) -> int:
@@ -65,12 +66,28 @@ class Conntrack:
         count = 0
         for original, ends, found in list(self._connections(family)):
             if found == mark and ends == frozenset((one, other)):
-                body = _attribute(_TUPLE_ORIGINAL | _NESTED, original)
-                body += _attribute(_MARK, pack("!I", 0))
-                for _ in self._ask(_NEW, _REQUEST | _ACK, family, body):
-                    pass
+                self._clear(family, original)
                 count += 1
         return count
+
+    def release(self, flow: Mapping[str, Any]) -> None:
+        """Set the mark to 0 of one connection, named as events name flows; it may be gone.
+
+        Raises: MachineError if the kernel will not.
+        """
+        client, server = ip_address(flow["client"]), ip_address(flow["server"])
+        family, first = (socket.AF_INET, 1) if client.version == 4 else (socket.AF_INET6, 3)
+        ends = _attribute(first, client.packed) + _attribute(first + 1, server.packed)
+        kind = pack("B", Protocol[flow["protocol"].upper()])
+        ports = [pack("!H", flow[key]) for key in ("client_port", "server_port")]
+        apart = b"".join(_attribute(n, value) for n, value in enumerate((kind, *ports), start=1))
+        original = _attribute(_TUPLE_IP | _NESTED, ends) + _attribute(_TUPLE_PORTS | _NESTED, apart)
+        self._clear(family, original)
+
+    def _clear(self, family: int, original: bytes) -> None:
+        body = _attribute(_TUPLE_ORIGINAL | _NESTED, original) + _attribute(_MARK, pack("!I", 0))
+        for _ in self._ask(_NEW, _REQUEST | _ACK, family, body):
+            pass
 
     def _connections(self, family: int) -> Iterator[tuple[bytes, frozenset[bytes], int]]:
         """Yield each connection's original tuple as it came, its two addresses, and its mark."""

@@ -11,9 +11,10 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from censor.errors import MachineError
 from censor.wire.number import Protocol
@@ -123,6 +124,11 @@ def forget_after(idle: float) -> None:
 def bears_mark(data: bytes) -> bool:
     """Return whether a mark on this packet is its own connection's; an ICMP error's is not."""
     return data[9 if data[0] >> 4 == 4 else 6] in (Protocol.TCP, Protocol.UDP)
+
+
+def may_be_marked(flow: Mapping[str, Any]) -> bool:
+    """Return whether a flow, as events name it, is of those whose packets bear marks."""
+    return flow["protocol"] in ("tcp", "udp")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import select
 import signal
 import socket
 import sys
-import time
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -23,26 +22,27 @@ from typing import Any, Final
 import netfilterqueue
 
 from censor.drivers import kernel
-from censor.drivers.capture import Door, length
-from censor.drivers.conntrack import Conntrack
+from censor.drivers.capture import Door
+from censor.drivers.clock import SECOND, Clock
 from censor.drivers.dialogue import Dialogue
 from censor.drivers.diversion import Diversion
+from censor.drivers.gate import Gate
 from censor.drivers.place import Place, sharpen_timers
 from censor.drivers.sender import Sender
 from censor.drivers.session import Session
+from censor.drivers.settling import Settling
 from censor.drivers.shelf import Shelf
-from censor.engine.decision import PASS, SETTLED, Decision, Verdict
+from censor.drivers.verdict import Verdicts
 from censor.errors import MachineError
 from censor.events import Event
 from censor.rule.rules import Policy
 
-_SECOND: Final = 1_000_000_000
 #: How long packets are worked off before requests are looked at again, in nanoseconds.
 _TURN: Final = 20_000_000
 #: Waiting ends this much before a forged packet is due; the rest is spent looking at the clock.
 _SPIN: Final = 150_000
 #: How often the kernel's counters of lost packets are looked at, in nanoseconds.
-_LOOK: Final = _SECOND
+_LOOK: Final = SECOND
 #: Asked for; the kernel gives at most net.core.rmem_max without privileges outside.
 _BUFFER: Final = 1 << 24
 _QUEUE_LENGTH: Final = 4096
@@ -57,30 +57,40 @@ class Queue:
 
     def __init__(self, policy: Policy, place: Place) -> None:
         kernel.refuse_outside_a_sandbox()
-        idle = policy.limits.idle
-        self._place = place = place.suited(fragments=policy.ip.explicit, idle=idle)
-        self._epoch = time.clock_gettime_ns(time.CLOCK_REALTIME)
-        self._skew = self._epoch - time.monotonic_ns()
+        explicit, idle = policy.ip.explicit, policy.limits.idle
+        self._place = place = place.suited(fragments=explicit, idle=idle)
+        self._clock = clock = Clock()
         self._sides = place.sides()
         self._log = place.open_log()
-        self._door = Door(place.door, self._epoch) if place.door else None
+        self._door = Door(place.door, clock.epoch) if place.door else None
         self._session = Session(
             policy, self._write, box=place.box, seed=place.seed, clock_rate=place.clock_rate
         )
-        self._sender = Sender(self._now)
+        self._sender = Sender(clock.now)
         self._shelf = Shelf()
-        self._conntrack = Conntrack(needed=policy.remembers) if place.offload else None
-        self._filter = kernel.Filter(place.queue, place.offload, policy.ip.explicit, idle=idle)
+        rules = kernel.Filter(place.queue, place.offload, explicit, idle=idle)
+        self._settling = Settling(rules, self._say, offload=place.offload)
         self._diversion = Diversion() if policy.intercepts else None
-        self._met: set[int] = set()
-        self._injected = self._dropped = self._marked = self._withdrawn = 0
+        self._nfqueue = netfilterqueue.NetfilterQueue()
+        self._verdicts = Verdicts(self._nfqueue.get_fd(), place.queue)
+        self._gate = Gate(
+            self._session,
+            clock,
+            self._sides,
+            self._say,
+            sender=self._sender,
+            shelf=self._shelf,
+            settling=self._settling,
+            verdicts=self._verdicts,
+            door=self._door,
+            diversion=self._diversion,
+        )
+        self._withdrawn = 0
         self._lost = kernel.Counters(0, 0, 0)
-        self._mark = 0
         self._turn = self._look = 0
         self._failure: BaseException | None = None
         self._stopping = False
         self._dialogue = Dialogue(sys.stdin.fileno(), sys.stdout)
-        self._nfqueue = netfilterqueue.NetfilterQueue()
 
     # --- life ----------------------------------------------------------------------------
 
@@ -90,13 +100,13 @@ class Queue:
             signal.signal(number, self._on_signal)
         sharpen_timers()
         self._bind()
-        self._filter.install(None)
+        self._settling.begin(None)
         self._say(
             "started",
-            epoch_ns=self._epoch,
+            epoch_ns=self._clock.epoch,
             **{key: getattr(self._place, key) for key in ("seed", "clock_rate", "offload")},
         )
-        self._session.switch(False, t=self._t(self._now()))
+        self._session.switch(False, t=self._clock.t(self._clock.now()))
         ready = {"ready": True, "buffer": self._buffer(), "queue_length": _QUEUE_LENGTH}
         self._dialogue.answer(ready)
         try:
@@ -126,16 +136,17 @@ class Queue:
         queue, requests = self._nfqueue.get_fd(), self._dialogue.descriptor
         others = [self._diversion.descriptor] if self._diversion is not None else []
         ready, _, _ = select.select([queue, requests, *others], [], [], self._patience())
-        self._turn = self._now() + _TURN
+        self._turn = self._clock.now() + _TURN
         if queue in ready:
             with suppress(_Turn):
                 self._nfqueue.run(False)
+            self._verdicts.give()
         self._wait_for_injection()
-        self._shelf.release(self._now())
-        now = self._now()
+        self._shelf.release(self._clock.now())
+        now = self._clock.now()
         due = self._session.due()
-        if due is not None and due <= self._t(now):
-            self._session.tick(self._t(now))
+        if due is not None and due <= self._clock.t(now):
+            self._session.tick(self._clock.t(now))
         if now >= self._look:
             self._look = now + _LOOK
             self._count_losses()
@@ -146,7 +157,7 @@ class Queue:
 
     def _patience(self) -> float:
         """Return for how long nothing need be done, in seconds."""
-        now = self._now()
+        now = self._clock.now()
         wait = self._look - now
         if self._sender.due is not None:
             wait = min(wait, self._sender.due - _SPIN - now)
@@ -154,13 +165,13 @@ class Queue:
             wait = min(wait, self._shelf.due - now)
         due = self._session.due()
         if due is not None:
-            wait = min(wait, self._epoch + int(due * _SECOND) + 1000 - now)
-        return max(wait, 0) / _SECOND
+            wait = min(wait, self._clock.at(due) + 1000 - now)
+        return max(wait, 0) / SECOND
 
     def _wait_for_injection(self) -> None:
         """Send what is due; spend a last moment on the clock rather than be late."""
         self._sender.flush()
-        while (due := self._sender.due) is not None and due - self._now() <= _SPIN:
+        while (due := self._sender.due) is not None and due - self._clock.now() <= _SPIN:
             self._sender.flush()
 
     # --- packets -------------------------------------------------------------------------
@@ -168,7 +179,7 @@ class Queue:
     def _on_packet(self, packet: Any) -> None:
         """Give a verdict, whatever happens; a censor that fails lets nothing pass."""
         try:
-            now = self._decide(packet)
+            now = self._gate.meet(packet)
         except Exception as fault:
             with suppress(RuntimeError):  # it has a verdict already
                 packet.drop()
@@ -177,81 +188,6 @@ class Queue:
             raise _Turn from fault
         if now >= self._turn:
             raise _Turn
-
-    def _decide(self, packet: Any) -> int:
-        now = time.monotonic_ns() + self._skew
-        if self._sender.due is not None:
-            self._sender.flush()  # what is due leaves before what comes later may pass
-        data = packet.get_payload()
-        inside = self._sides[packet.indev]
-        if packet.indev not in self._met:
-            self._sender.learn(packet.indev, packet.get_hw())
-            self._met.add(packet.indev)
-        if self._door is not None:
-            self._door.write(now, data, inside=inside, length=length(data))
-        decision = self._session.receive(data, t=(now - self._epoch) / _SECOND, inside=inside)
-        if (decision is PASS and not packet.mark) or (decision is SETTLED and not self._mark):
-            packet.accept()
-        else:
-            self._carry_out(decision, packet, data, now, inside)
-        if self._shelf.due is not None:
-            self._shelf.release(now)
-        return now
-
-    def _carry_out(
-        self, decision: Decision, packet: Any, data: bytes, now: int, inside: bool
-    ) -> None:
-        """Send and schedule injections; then give the verdict, with a mark if the kernel may
-        forward the flow by itself."""
-        for injection in decision.injections:
-            self._injected += 1
-            interface = packet.indev if injection.inward == inside else packet.outdev
-            at = None
-            if injection.after > 0:
-                at = self._arrival(packet, now) + int(injection.after * _SECOND)
-            self._sender.send(injection.data, interface, at)
-        if decision.unsettle:
-            self._unsettle(data)
-        if decision.takeover is not None and self._diversion is not None:
-            self._say("relayed", **self._diversion.take(decision.takeover))
-        if decision.verdict is Verdict.DROP:
-            self._dropped += 1
-            packet.drop()
-            return
-        if decision.data is not None:
-            packet.set_payload(decision.data)
-        if self._mark:
-            # An ICMP error's mark would be that of the connection it is about.
-            if decision.settled and kernel.bears_mark(data):
-                self._marked += 1
-                packet.set_mark(self._mark)
-                self._say("settled", self._session.n)
-            elif packet.mark:
-                if packet.mark == self._mark:
-                    self._say("unsettled", self._session.n, what="flow")
-                packet.set_mark(kernel.MARK)  # a new connection inherits nothing from its ports
-        if decision.until is None:
-            packet.accept()
-        else:
-            packet.retain()
-            self._shelf.put(packet, self._epoch + int(decision.until * _SECOND))
-
-    def _arrival(self, packet: Any, read: int) -> int:
-        """Return when a packet came into this machine; when it was read where nobody knows.
-
-        A latency counts from when the packet came, not from when we were let on a processor. The
-        engine's time is still that of the door: decisions do not depend on the kernel's stamps.
-        """
-        stamp = packet.get_timestamp()  # by the wall clock, in seconds; 0.0 where there is none
-        came = self._now() - time.time_ns() + int(stamp * _SECOND)
-        return came if read - _SECOND < came < read else read
-
-    def _unsettle(self, data: bytes) -> None:
-        if self._conntrack is not None and self._mark:
-            size, start = (4, 12) if data[0] >> 4 == 4 else (16, 8)
-            src, dst = data[start : start + size], data[start + size : start + 2 * size]
-            if self._conntrack.unmark(src, dst, self._mark):
-                self._say("unsettled", self._session.n, what="pair")
 
     def _hear_interceptor(self) -> None:
         """Log what clients of connections taken over were shown."""
@@ -270,7 +206,7 @@ class Queue:
                     "state": word,
                     "generation": self._session.generation,
                     "n": self._session.n,
-                    "t": self._t(self._now()),
+                    "t": self._clock.t(self._clock.now()),
                 }
             )
         elif word == "stats":
@@ -285,10 +221,8 @@ class Queue:
         self._shelf.release(None)
         self._withdraw()
         generation = self._session.generation + 1
-        offload = active and self._place.offload
-        self._filter.install(generation if offload else None)
-        self._mark = kernel.mark(generation) if offload else 0
-        self._session.switch(active, t=self._t(self._now()))
+        self._settling.begin(generation if active else None)
+        self._session.switch(active, t=self._clock.t(self._clock.now()))
 
     def _withdraw(self) -> None:
         """Keep back the forged packets whose time has not come: their policy is over."""
@@ -299,15 +233,15 @@ class Queue:
     def _stats(self) -> dict[str, Any]:
         lost = self._lost
         return {
-            "t": self._t(self._now()),
+            "t": self._clock.t(self._clock.now()),
             "n": self._session.n,
             "active": self._session.active,
             "generation": self._session.generation,
             "seen": self._session.n,
-            "accepted": self._session.n - self._dropped,
-            "dropped": self._dropped,
-            "injected": self._injected,
-            "settled": self._marked,
+            "accepted": self._session.n - self._gate.dropped,
+            "dropped": self._gate.dropped,
+            "injected": self._gate.injected,
+            "settled": self._settling.count,
             "sent": self._sender.sent,
             "unsent": len(self._sender.failed),
             "withdrawn": self._withdrawn,
@@ -321,10 +255,10 @@ class Queue:
 
     def _finish(self) -> None:
         """Say how it ended. The rules stay: what nobody inspects does not pass."""
-        now = self._now()
+        now = self._clock.now()
         if self._failure is None:
             self._shelf.release(None)
-            self._session.tick(self._t(now))
+            self._session.tick(self._clock.t(now))
             self._withdraw()
             self._count_losses()
             self._hear_interceptor()
@@ -343,7 +277,7 @@ class Queue:
         self._dialogue.answer({"stopped": True, **stats})
         self._nfqueue.unbind()
         self._sender.close()
-        for one in (self._diversion, self._conntrack, self._door, self._log):
+        for one in (self._diversion, self._settling, self._door, self._log):
             if one is not None:
                 one.close()
         if self._failure is not None:
@@ -359,15 +293,8 @@ class Queue:
 
     # --- little things -------------------------------------------------------------------
 
-    def _now(self) -> int:
-        """Return nanoseconds since 1970 that never run backwards while this process lives."""
-        return time.monotonic_ns() + self._skew
-
-    def _t(self, ns: int) -> float:
-        return (ns - self._epoch) / _SECOND
-
     def _say(self, word: Any, n: int | None = None, /, **detail: Any) -> None:
-        self._session.say(Event(self._t(self._now()), word, n, detail=detail))
+        self._session.say(Event(self._clock.t(self._clock.now()), word, n, detail=detail))
 
     def _write(self, line: Mapping[str, Any]) -> None:
         self._log.write(json.dumps(line, separators=(",", ":")) + "\n")

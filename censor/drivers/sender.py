@@ -26,13 +26,13 @@ _KEPT: Final = 100_000
 class Sender:
     """A queue of packets with times; `clock` gives nanoseconds.
 
-    late: by how many seconds each delayed packet left after its time. failed: what could not be
-    sent, and why.
+    waiting: what is to be sent later, the next first. late: by how many seconds each delayed packet
+    left after its time. failed: what could not be sent, and why.
     """
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
-        self._waiting: list[tuple[int, int, bytes, int]] = []
+        self.waiting: list[tuple[int, int, bytes, int]] = []
         self._count = 0
         self._neighbours: dict[int, bytes] = {}
         self._names: dict[int, str] = {}
@@ -55,7 +55,7 @@ class Sender:
     @property
     def due(self) -> int | None:
         """Return when the next packet leaves, in nanoseconds of the clock; None if none waits."""
-        return self._waiting[0][0] if self._waiting else None
+        return self.waiting[0][0] if self.waiting else None
 
     def learn(self, interface: int, hardware: bytes | None) -> None:
         """Take a neighbour's hardware address from a packet that came from it."""
@@ -68,20 +68,20 @@ class Sender:
             self._send(data, interface)
         else:
             self._count += 1
-            heappush(self._waiting, (at, self._count, data, interface))
+            heappush(self.waiting, (at, self._count, data, interface))
 
     def flush(self) -> None:
         """Send what is due."""
-        while self._waiting and self._waiting[0][0] <= (now := self._clock()):
-            at, _, data, interface = heappop(self._waiting)
+        while self.waiting and self.waiting[0][0] <= (now := self._clock()):
+            at, _, data, interface = heappop(self.waiting)
             self._send(data, interface)
             if len(self.late) < _KEPT:
                 self.late.append((now - at) / 1e9)
 
     def withdraw(self) -> list[tuple[bytes, int]]:
         """Give up the packets that still wait; return each with its interface, by their times."""
-        waiting = [(data, interface) for _, _, data, interface in sorted(self._waiting)]
-        self._waiting.clear()
+        waiting = [(data, interface) for _, _, data, interface in sorted(self.waiting)]
+        self.waiting.clear()
         return waiting
 
     def delays(self) -> dict[str, float | int]:

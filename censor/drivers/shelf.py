@@ -17,25 +17,28 @@ class Held(Protocol):
 
 
 class Shelf:
-    """Packets by the time at which they leave, in nanoseconds; equals in the order they came."""
+    """Packets by the time at which they leave, in nanoseconds; equals in the order they came.
 
-    __slots__ = ("_count", "_held")
+    held: those that are here, the next first.
+    """
+
+    __slots__ = ("_count", "held")
 
     def __init__(self) -> None:
-        self._held: list[tuple[int, int, Held]] = []
+        self.held: list[tuple[int, int, Held]] = []
         self._count = 0
 
     @property
     def due(self) -> int | None:
         """Return when the next packet leaves; None if none is here."""
-        return self._held[0][0] if self._held else None
+        return self.held[0][0] if self.held else None
 
     def put(self, packet: Held, at: int) -> None:
         """Keep a packet until then."""
         self._count += 1
-        heappush(self._held, (at, self._count, packet))
+        heappush(self.held, (at, self._count, packet))
 
     def release(self, now: int | None) -> None:
         """Let go what is due; None: everything, at once."""
-        while self._held and (now is None or self._held[0][0] <= now):
-            heappop(self._held)[2].accept()
+        while self.held and (now is None or self.held[0][0] <= now):
+            heappop(self.held)[2].accept()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from censor.events import Event
 from censor.rule.takeover import Takeover
@@ -36,6 +37,8 @@ class Decision:
     since the start. `settled`: nothing in the policy can match this flow any more. `unsettle`:
     settled flows between these two addresses must be asked about again, before the verdict.
     `takeover`: before the verdict, somebody goes on with the connection in its server's place.
+    `forgotten`: settled flows, as events name them, that had to make room: they must be asked about
+    again as well.
     """
 
     verdict: Verdict = Verdict.ACCEPT
@@ -46,6 +49,7 @@ class Decision:
     injections: tuple[Injection, ...] = ()
     events: tuple[Event, ...] = ()
     takeover: Takeover | None = None
+    forgotten: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

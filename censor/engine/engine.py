@@ -5,9 +5,10 @@ Feed it packets with their times; it answers with verdicts, forged packets and e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from censor.engine.budget import Budget
 from censor.engine.context import Context
@@ -52,6 +53,7 @@ class Engine:
         "_blind",
         "_budget",
         "_context",
+        "_forgotten",
         "_fragments",
         "_heeds",
         "_intercepts",
@@ -97,6 +99,7 @@ class Engine:
         self._intercepts = policy.intercepts
         self._probes = policy.probes
         self._states: dict[Key, FlowState] = {}
+        self._forgotten: list[Mapping[str, Any]] = []
         self._quick: dict[bytes, FlowState] = {}
         self._settled: dict[Pair, dict[Key, FlowState]] = {}
 
@@ -140,9 +143,13 @@ class Engine:
             detail = {"reason": parsed.reason, "offset": parsed.offset}
             events.append(Event(now, "malformed", self.seen, detail=detail))
             return Decision(events=tuple(events))
-        if self._heeds:
-            return self._meet(parsed, now, inside, events)
-        return self._judge(parsed, now, inside, events)
+        decide = self._meet if self._heeds else self._judge
+        decision = decide(parsed, now, inside, events)
+        if not self._forgotten:
+            return decision
+        forgotten = tuple(self._forgotten)
+        self._forgotten.clear()
+        return replace(decision, forgotten=forgotten)
 
     def _meet(self, packet: Packet, now: float, inside: bool, events: list[Event]) -> Decision:
         """Decide about a packet whose fragments or extension headers the box reads its own way."""
@@ -257,6 +264,8 @@ class Engine:
             state = self._states.get(eviction.flow.key)
             if state is not None and state.flow is eviction.flow:
                 del self._states[eviction.flow.key]
+                if state.settled and eviction.reason == "limit":
+                    self._forgotten.append(state.named())
                 self._disturb(state)
                 self._budget.forget(state)
                 if eviction.reason == "limit":

@@ -12,6 +12,8 @@ from filterbed.header import Flow, dissect
 from filterbed.pcapng import Frame
 
 EPOCH = 10**18
+NAMED = {"protocol": "tcp", "client": "1.2.3.4", "client_port": 4000, "server": "5.6.7.8",
+         "server_port": 80}  # fmt: skip
 ONE = IP(src="1.2.3.4", dst="5.6.7.8") / TCP(sport=4000, dport=80)
 SAME_PAIR = IP(src="5.6.7.8", dst="1.2.3.4") / UDP(sport=53, dport=6000)
 ELSEWHERE = IP(src="1.2.3.4", dst="9.9.9.9") / UDP(sport=6000, dport=53)
@@ -48,6 +50,8 @@ def test_without_an_end_it_lasts() -> None:
         ({"event": "unsettled", "n": 1, "what": "pair"}, {flow(ONE), flow(SAME_PAIR)}),
         ({"event": "unsettled", "n": 1, "what": "flow"}, {flow(ONE)}),
         ({"event": "unsettled", "n": 99, "what": "pair"}, set()),
+        ({"event": "unsettled", "n": 3, "what": "evicted", "flow": NAMED}, {flow(ONE)}),
+        ({"event": "unsettled", "n": 3, "what": "evicted"}, set()),
     ],
 )
 def test_what_ends_it(end: dict[str, Any], over: set[Flow]) -> None:

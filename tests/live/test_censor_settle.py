@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.stage import SERVER, Ground, Play, assert_clean, line, policy, wait_for
+from tests.live.stage import SERVER, SERVER6, Ground, Play, assert_clean, line, policy, wait_for
 
 pytestmark = pytest.mark.live
 
@@ -134,6 +134,28 @@ def scene_silence(ground: Ground) -> dict[str, Any]:
         return ground.finish(censor, kept=kept, seen=seen)
 
 
+def scene_room(ground: Ground) -> dict[str, Any]:
+    """Speak twice from one port, then from as many others as the table holds, then once more."""
+    script = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+with socket.socket(family, socket.SOCK_DGRAM) as one:
+    one.bind(("", int(sys.argv[2])))
+    one.sendto(b"x", (sys.argv[1], 9))
+"""
+    quiet = "iptables -A OUTPUT -p icmp -j DROP; ip6tables -A OUTPUT -p icmpv6"
+    ground.sh("server", f"{quiet} --icmpv6-type destination-unreachable -j DROP")
+    seen: dict[str, list[int]] = {}
+    with ground.censor({**RESET, "limits": {"flows": 3}}) as censor:
+        censor.ask("active")
+        for address in (SERVER, SERVER6):
+            of = seen[address] = []
+            for port in (5000, 5000, 5001, 5002, 5003, 5000):
+                ground.run("client", sys.executable, "-c", script, address, str(port))
+                of.append(censor.ask("stats")["seen"])
+        return ground.finish(censor, seen=seen)
+
+
 # --- what pytest runs -----------------------------------------------------------------------
 
 
@@ -165,3 +187,15 @@ def test_the_kernel_forgets_a_settled_flow_when_the_box_does(play: Play) -> None
     first, second, third = result["seen"]
     assert second == first  # settled: not asked about
     assert third > second
+
+
+def test_flows_that_made_room_are_asked_about_again(play: Play) -> None:
+    result = play(scene_room)
+    assert_clean(result)
+    for counts in result["seen"].values():
+        first, again, *_, full, last = counts
+        assert again == first, "settled flows pass unasked"
+        assert last == full + 1, "and no longer than the box remembers them"
+    woken = [event for event in result["events"] if event["event"] == "unsettled"]
+    assert {event["what"] for event in woken} == {"evicted"}
+    assert woken[0]["flow"]["client_port"] == 5000

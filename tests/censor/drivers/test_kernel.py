@@ -111,3 +111,8 @@ def test_the_kernel_forgets_no_later_than_the_box(
         "tcp_timeout_established": 59, "udp_timeout": 30, "udp_timeout_stream": 59,
         "frag6_timeout": 60,
     }  # fmt: skip
+
+
+def test_only_flows_with_ports_bear_marks() -> None:
+    named = [kernel.may_be_marked({"protocol": name}) for name in ("tcp", "udp", "icmp", "47")]
+    assert named == [True, True, False, False]

@@ -91,6 +91,19 @@ def test_flows_are_bounded_and_evictions_are_said(
     assert len(talk.engine._quick) == 6
 
 
+def test_what_was_settled_and_had_to_make_room_is_said(
+    policy: Any, HOST: Any, Talk: Any, get: Any
+) -> None:
+    talk = Talk(policy(HOST, limits={"flows": 2}))
+    settled, unsettled = talk.connection(sport=50000), talk.connection(sport=50001)
+    settled.say(get("free.example"))
+    unsettled.say(b"GET /")
+    for n in range(2, 5):
+        talk.connection(sport=50000 + n)
+    found = [flow["client_port"] for _, _, one in talk.log for flow in one.forgotten]
+    assert found == [50000]
+
+
 @pytest.fixture
 def story(policy: Any, POISON: Any, HOST: Any, Talk: Any, query: Any, get: Any) -> Any:
     """Tell a story of chances with a seed."""
