@@ -23,13 +23,15 @@ def prefixes(plan: Plan, selector: str) -> tuple[str, ...]:
     the service addresses of servers that hang on it; `cellular` and `fixed` those of its clients
     who are joined so; some of these joined by `/` what is all of them (`shanghai/telecom/fixed`);
     a country's code and `inside` all its carriers (without cities and carriers, the clients'
-    network); a host's name its own addresses, whole.
+    network and the servers there); a host's name its own addresses, whole.
     Raises: PlanError for a word that means nothing, with the nearest that does.
     """
-    if any(node.name == selector for node in plan.nodes):
+    named = any(node.name == selector for node in plan.nodes)
+    if selector == INSIDE and plan.topology in PLAIN:  # servers there are a host of this name
+        there = _own(plan, INSIDE) if named else ()
+        return _unique((*ACCESS.prefixes, *LINE_BACKBONE.prefixes, *there))
+    if named:
         return _unique(_own(plan, selector))
-    if selector == INSIDE and plan.topology in PLAIN:
-        return (*ACCESS.prefixes, *LINE_BACKBONE.prefixes)
     for country in COUNTRIES.values():
         found = _of_country(plan, country, selector)
         if found:
@@ -44,7 +46,7 @@ def prefixes(plan: Plan, selector: str) -> tuple[str, ...]:
 def words(plan: Plan) -> tuple[str, ...]:
     """List the words that mean something in a plan."""
     if plan.topology in PLAIN:
-        return (INSIDE, *(node.name for node in plan.nodes))
+        return (INSIDE, *(node.name for node in plan.nodes if node.name != INSIDE))
     places = [word for c in COUNTRIES.values() for word in (c.code, *c.cities, *c.carriers)]
     return (INSIDE, *places, *KINDS, *(node.name for node in plan.nodes))
 

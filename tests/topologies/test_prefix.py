@@ -67,6 +67,14 @@ def test_a_word_means_hosts(word: str, hosts: str) -> None:
 
 def test_inside_a_line_are_its_clients() -> None:
     assert means(LINE, "inside") == {"one"}
+
+
+def test_inside_is_the_place_even_where_servers_there_are_a_host_of_that_name() -> None:
+    place = {"inside": Place(("203.81.71.20",), inside=True)}
+    plan = build({"use": "line"}, {"one": Vantage()}, place)
+    assert any(node.name == "inside" for node in plan.nodes)
+    assert means(plan, "inside") == {"one", "inside"}
+    assert words(plan).count("inside") == 1
     assert means(LINE, "one") == {"one"}
 
 
