@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import click
@@ -11,6 +12,10 @@ import click
 from scenarios import library
 from scenarios.loader import load
 from scenarios.model import Scenario, Truth
+from scenarios.timeline import Phase, at_first, phases
+
+#: What is true of a target, as text, and the vantages it is true from.
+Said = dict[str, list[str]]
 
 
 def show_list(as_json: bool) -> None:
@@ -64,13 +69,34 @@ def show_one(scenario: Scenario, as_json: bool) -> None:
         click.echo(f"  {node.name:<10} {node.role:<9} {where}")
     click.echo("\nVantages: " + ", ".join(scenario.vantages))
     _show_rules(scenario)
+    _show_timeline(scenario)
     click.echo("\nTargets and truth")
+    spans = phases(scenario)
     for target in scenario.targets:
         fields = " ".join(f"{k}={v}" for k, v in target.fields.items() if k != "password")
         click.echo(f"  {target.name} ({target.kind}) {fields}")
-        for text, vantages in _truths(scenario, target.name).items():
-            who = "everywhere" if len(vantages) == len(scenario.vantages) else ", ".join(vantages)
-            click.echo(f"      {who}: {text}")
+        before: Said = {}
+        for phase in spans:
+            said = _truths(scenario, phase, target.name)
+            for text, vantages in said.items() if said != before else ():
+                everywhere = len(vantages) == len(scenario.vantages)
+                who = "everywhere" if everywhere else ", ".join(vantages)
+                since = f"from {phase.begins:g} s, " if phase.begins else ""
+                click.echo(f"      {since}{who}: {text}")
+            before = said
+
+
+def _show_timeline(scenario: Scenario) -> None:
+    if not scenario.timeline:
+        return
+    click.echo(f"\nTimeline: at first {_boxes(at_first(scenario))} enforces")
+    for step in scenario.timeline:
+        word = "enable" if "enable" in step else "disable"
+        click.echo(f"  {step['at']:g} s: {word} {step[word]}")
+
+
+def _boxes(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "nobody"
 
 
 def _show_rules(scenario: Scenario) -> None:
@@ -91,10 +117,10 @@ def _short(value: object, limit: int = 120) -> str:
     return text if len(text) <= limit else f"{text[: limit - 2]} …"
 
 
-def _truths(scenario: Scenario, target: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _truths(scenario: Scenario, phase: Phase, target: str) -> Said:
+    found: Said = {}
     for vantage in scenario.vantages:
-        found.setdefault(_text(scenario.truths[vantage, target]), []).append(vantage)
+        found.setdefault(_text(phase.truths[vantage, target]), []).append(vantage)
     return found
 
 
@@ -133,16 +159,19 @@ def _document(scenario: Scenario) -> dict[str, Any]:
         "censors": [
             {"censor": c.name, "at": c.node, "policy": dict(c.policy)} for c in scenario.censors
         ],
+        "timeline": [dict(step) for step in scenario.timeline],
         "truth": [
             {
                 "vantage": vantage,
                 "target": target,
+                "since": since,
                 "verdict": truth.label.verdict,
                 "mechanisms": sorted(truth.label.mechanisms),
                 "locus": truth.label.locus,
                 "by_log": truth.by_log,
             }
-            for (vantage, target), truth in scenario.truths.items()
+            for (vantage, target), first in scenario.truths.items()
+            for since, truth in ((0.0, first), *scenario.changes.get((vantage, target), ()))
         ],
     }
 

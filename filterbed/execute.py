@@ -55,9 +55,6 @@ def _load(name: str, command: Sequence[str], host: str) -> Scenario | None:
     except ScenarioError as error:
         click.echo(str(error), err=True)
         return None
-    if scenario.timeline:
-        click.echo(f"filterbed: {name} has a timeline, which is not replayed", err=True)
-        return None
     hosts = [node.name for node in scenario.plan.nodes]
     if command and host not in hosts:
         click.echo(f"filterbed: no host {host!r}; there are {', '.join(hosts)}", err=True)
@@ -74,6 +71,7 @@ def _order(
     clock_rate: float,
 ) -> Order:
     from scenarios.clock import paced, resolved
+    from scenarios.timeline import phases
 
     cwd, env = os.getcwd(), dict(os.environ)
     seen = visibility.decide(
@@ -86,6 +84,7 @@ def _order(
         policies=resolved(scenario, clock_rate),
         vantages=scenario.vantages,
         targets=tuple(t.name for t in scenario.targets),
+        phases=phases(scenario, clock_rate),
         seed=seed,
         clock_rate=clock_rate,
         idle=not active,

@@ -12,7 +12,7 @@ from typing import Any
 
 from filterbed import latency, observation, pcapng, question, race, score
 from filterbed.audit import Scene, Tap, audit
-from filterbed.order import Order, Result, ToolRun
+from filterbed.order import Order, Result, Spell, ToolRun
 from filterbed.question import Pair
 from filterbed.rundir import RunDir
 from filterbed.score import Row
@@ -58,7 +58,7 @@ def judge(
             latency.errors(scene, [e for e in events if e.get("box") == censor.name])
         )
         witnesses[censor.name] = counts
-    truths = _truths(scenario, order, directory, result.tools, events, problems)
+    truths = _truths(scenario, order, directory, result.spells, events, problems)
     rows, documents = _rows(order, result.tools, truths)
     directory.write_lines("observations.jsonl", documents)
     if not rows and not problems:
@@ -75,6 +75,7 @@ def judge(
         "seconds": round(time.time() - started, 3),
         "links": result.links,
         "sysctls": result.sysctls,
+        "timeline": _timeline(scenario, result.spells),
         "latency": late,
         "witnesses": witnesses,
     }
@@ -175,12 +176,18 @@ def _idle_acts(box: str, events: Sequence[Event]) -> list[str]:
 def _rows(
     order: Order,
     tools: Sequence[ToolRun],
-    truths: Mapping[str, Mapping[Pair, Label]],
+    truths: Mapping[tuple[str, int], Mapping[Pair, Label]],
 ) -> tuple[list[Row], list[dict[str, Any]]]:
-    """Read every tool's output; return its rows and the lines of observations.jsonl."""
+    """Read every tool's output; return its rows and the lines of observations.jsonl.
+
+    With a timeline, the rounds of a phase are counted on from those of the phases before.
+    """
     rows: list[Row] = []
     documents: list[dict[str, Any]] = []
+    last: dict[str, int] = {}  # round, of each probe
+    before: dict[tuple[str, int], int] = {}
     for tool in tools:
+        passed = before.setdefault((tool.probe, tool.phase), last.get(tool.probe, 0))
         reading = observation.read(
             observation.split(tool.chunks),
             order.targets,
@@ -189,7 +196,9 @@ def _rows(
             is_node=taxonomy.is_node,
             cut=tool.cut,
             end=tool.end,
-        )
+        ).after(passed)
+        rounds = (seen.round for seen in reading.observations)
+        last[tool.probe] = max(last.get(tool.probe, 0), *rounds)
         documents += observation.documents(reading, vantage=tool.vantage, probe=tool.probe)
         rows += [
             Row(
@@ -199,7 +208,7 @@ def _rows(
                 round=seen.round,
                 t_start=seen.t_start,
                 t_end=seen.t_end,
-                expected=truths[tool.probe][tool.vantage, seen.target],
+                expected=truths[tool.probe, tool.phase][tool.vantage, seen.target],
                 observed=seen.label,
             )
             for seen in reading.observations
@@ -211,13 +220,12 @@ def _truths(
     scenario: Scenario,
     order: Order,
     directory: RunDir,
-    tools: Sequence[ToolRun],
+    spells: Sequence[Spell],
     events: Sequence[Event],
     problems: list[str],
-) -> dict[str, dict[Pair, Label]]:
-    """Settle what was true during each probe's pass; the censors were made active before each."""
-    asked = question.of_scenario(scenario, vantages=order.vantages)
-    asked = replace(asked, targets=tuple(t for t in asked.targets if t.name in order.targets))
+) -> dict[tuple[str, int], dict[Pair, Label]]:
+    """Settle what was true for each probe in each phase of the timeline."""
+    asked = question.of_scenario(scenario, vantages=order.vantages, targets=order.targets)
     records = {}
     for censor in scenario.censors:
         try:
@@ -235,14 +243,49 @@ def _truths(
             }
             mine = [e for e in mine if e.get("event") not in ACTS or e.get("n") not in beaten]
         records[censor.name] = (frames, mine, spans(mine, len(frames)))
-    found: dict[str, dict[Pair, Label]] = {}
-    for number, probe in enumerate(dict.fromkeys(tool.probe for tool in tools)):
+    found: dict[tuple[str, int], dict[Pair, Label]] = {}
+    for number, spell in enumerate(spells):
         testimonies = [
-            Testimony(box, frames, mine, *during[number])
-            for box, (frames, mine, during) in records.items()
-            if number < len(during)
+            Testimony(box, frames, mine, *extent)
+            for box, (frames, mine, active) in records.items()
+            if (extent := _extent(box, spells, number, active)) is not None
         ]
-        labels, wrong = settle(asked, testimonies, idle=order.idle)
+        truths = order.phases[spell.phase].truths
+        labels, wrong = settle(replace(asked, truths=truths), testimonies, idle=order.idle)
         problems += wrong
-        found[probe] = labels
+        found[spell.probe, spell.phase] = labels
     return found
+
+
+def _extent(
+    box: str, spells: Sequence[Spell], number: int, active: Sequence[tuple[int, int]]
+) -> tuple[int, int] | None:
+    """Return the packets at a box, as a `Testimony` takes them, that belong to a spell.
+
+    A box that enforces in several phases running was made active once: one span of its log.
+    """
+    spell = spells[number]
+    if box not in spell.enforcing:
+        return None
+    seen = spell.first[box]
+    begun, over = next((first, last) for first, last in reversed(active) if first <= seen)
+    if spell.phase and box in spells[number - 1].enforcing:
+        begun = seen
+    if number + 1 < len(spells) and spells[number + 1].phase:
+        over = min(over, spells[number + 1].first[box])
+    return begun, over
+
+
+def _timeline(scenario: Scenario, spells: Sequence[Spell]) -> list[dict[str, Any]]:
+    """Return, of a scenario with a timeline, when each of its phases really began."""
+    if not scenario.timeline:
+        return []
+    return [
+        {
+            "probe": spell.probe,
+            "phase": spell.phase + 1,
+            "begun": round(spell.begun, 3),
+            "enforcing": sorted(spell.enforcing),
+        }
+        for spell in spells
+    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, cast, get_args
 
@@ -72,6 +72,11 @@ class Reading:
 
     observations: tuple[Observation, ...]
     notes: tuple[Note, ...] = ()
+
+    def after(self, rounds: int) -> Reading:
+        """Return it with its rounds counted on from those that were before."""
+        later = (replace(seen, round=seen.round + rounds) for seen in self.observations)
+        return replace(self, observations=tuple(later)) if rounds else self
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from scenarios.model import Scenario
+from scenarios.timeline import Phase
 
 #: The probe that needs no command: it comes with the testbed.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -33,6 +34,7 @@ class Order:
         mode: "run" (passes and tools), "exec" (one command on one host) or "shell" (a prompt).
         directory: the run directory; the sandbox may write there and nowhere else on the host.
         policies: policy document by censor, durations resolved and divided by the clock rate.
+        phases: of the scenario's timeline, in order; every tool is run once in each ("run").
         vantages, targets: those asked for, in declared order.
         idle: the censors are never made active.
         capture: whether the wire is recorded on both sides of every box.
@@ -51,6 +53,7 @@ class Order:
     policies: Mapping[str, Mapping[str, object]]
     vantages: tuple[str, ...]
     targets: tuple[str, ...]
+    phases: tuple[Phase, ...] = ()
     seed: int = 0
     clock_rate: float = 1.0
     idle: bool = False
@@ -71,7 +74,8 @@ class Order:
 class ToolRun:
     """One probe at one vantage: what it printed, as it arrived, and how it ended.
 
-    `chunks` are (epoch seconds, bytes); `end` says how it ended if not by itself with status 0.
+    `chunks` are (epoch seconds, bytes); `end` says how it ended if not by itself with status 0;
+    `phase` is the number of the timeline's phase, from 0.
     """
 
     probe: str
@@ -82,6 +86,22 @@ class ToolRun:
     cut: bool
     end: str | None
     status: int
+    phase: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """One probe in one phase: who enforced, `first` by box the packets it had seen before.
+
+    `begun` is in seconds after the probe's pass began: not before the timeline says so, and later
+    where a tool was still measuring.
+    """
+
+    probe: str
+    phase: int
+    begun: float
+    enforcing: frozenset[str]
+    first: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -96,5 +116,6 @@ class Result:
     links: list[dict[str, object]] = field(default_factory=list)
     boxes: dict[str, dict[str, object]] = field(default_factory=dict)
     tools: list[ToolRun] = field(default_factory=list)
+    spells: list[Spell] = field(default_factory=list)
     macs: dict[str, str] = field(default_factory=dict)
     sysctls: dict[str, str] = field(default_factory=dict)

@@ -109,6 +109,7 @@ def create(out: Path, scenario: str, run: Mapping[str, Any]) -> RunDir:
         "seconds": None,
         "links": [],
         "sysctls": {},
+        "timeline": [],
         "latency": {},
         "witnesses": {},
     }

@@ -29,6 +29,7 @@ from scenarios.error import ScenarioError
 from scenarios.library import find
 from scenarios.loader import load
 from scenarios.model import Scenario
+from scenarios.timeline import phases
 
 SCHEMA = "filterbed/run-1"
 USAGE, LACKS, INVALID, INTERRUPTED = 2, 3, 4, 130
@@ -90,7 +91,6 @@ def main(names: Sequence[str], command: Sequence[str], **given: Any) -> int:
         probes = _probes(options, command)
         for scenario in scenarios:
             _subset(scenario, options)
-            _replayable(scenario)
         _writable(options.junit)
     except UsageError as error:
         click.echo(str(error), err=True)
@@ -227,6 +227,7 @@ def _order(
         policies=policies,
         vantages=vantages,
         targets=targets,
+        phases=phases(scenario, options.clock_rate),
         seed=options.seed,
         clock_rate=options.clock_rate,
         idle=options.idle,
@@ -333,14 +334,6 @@ def _subset(scenario: Scenario, options: Options) -> tuple[tuple[str, ...], tupl
         tuple(v for v in scenario.vantages if not options.vantages or v in options.vantages),
         tuple(t for t in names if not options.targets or t in options.targets),
     )
-
-
-def _replayable(scenario: Scenario) -> None:
-    """Refuse what a run would leave out: nothing of a scenario is ignored in silence."""
-    if scenario.timeline:
-        raise UsageError(
-            f"{scenario.name} has a timeline; runs replay scenarios whose truth stands still"
-        )
 
 
 def _terminated(_number: int, _frame: object) -> None:

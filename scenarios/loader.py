@@ -150,8 +150,9 @@ def _overlay(target: schema.SkypeTarget, ground: Ground) -> dict[str, Any]:
 
 
 def _steps(document: schema.Document, places: Places) -> Iterator[Problem]:
-    """Check the timeline: each step touches one censor that is there, in the order of time."""
+    """Check the timeline: each step changes one censor that is there, in the order of time."""
     before = 0.0
+    enforces: dict[str, bool] = {}
     for index, step in enumerate(document.timeline):
         at = ("timeline", index)
         named = [(k, v) for k, v in (("enable", step.enable), ("disable", step.disable)) if v]
@@ -162,6 +163,11 @@ def _steps(document: schema.Document, places: Places) -> Iterator[Problem]:
                 expected = f"a censor: {either(document.censors)}"
                 hint = nearest(name, document.censors)
                 yield places.problem((*at, key), expected, found=show(name), hint=hint)
+            elif enforces.get(name) is (key == "enable"):
+                already = "enforces already" if key == "enable" else "does not enforce"
+                expected = f"another box: by the steps above this one {already}"
+                yield places.problem((*at, key), expected, found=show(name))
+            enforces[name] = key == "enable"
         if step.at < before:
             expected = f"a moment not before the step above it ({before:g} s)"
             yield places.problem((*at, "at"), expected, found=f"{step.at:g} s")

@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +57,7 @@ class BoxProcess:
             )
         self._buffer = b""
         self._silent = False
+        self._turn = threading.Lock()  # one question at a time
 
     def ready(self) -> None:
         """Wait until it records and would act."""
@@ -65,6 +67,10 @@ class BoxProcess:
 
     def request(self, word: str) -> Mapping[str, Any]:
         """Ask for `active`, `idle`, `stats` or `stop` and return the answer."""
+        with self._turn:
+            return self._request(word)
+
+    def _request(self, word: str) -> Mapping[str, Any]:
         if self._silent:
             raise BoxError(f"the censor at {self.name} does not answer; {self.last_words()}")
         if self.process.stdin is None:

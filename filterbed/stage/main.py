@@ -10,6 +10,7 @@ from pathlib import Path
 from filterbed.order import Order
 from filterbed.rundir import RunDir
 from filterbed.sandbox import place as places
+from filterbed.stage import phase
 from filterbed.stage.box import BoxError
 from filterbed.stage.ground import Ground
 from filterbed.stage.vantage import environment
@@ -51,9 +52,7 @@ def _exec(order: Order, say: Callable[[str], None]) -> int:
     for path in (directory.path, directory.capture, directory.logs):
         path.mkdir()
     ground = Ground(order, say)
-    if not order.idle:
-        for box in ground.boxes:
-            box.request("active")
+    phase.begin(ground, say)
     if order.mode == "shell":
         from filterbed.stage.shell import Shell
 

@@ -10,23 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from filterbed.baseline import holds
-from filterbed.order import BUILT_IN, Probe, ToolRun
-from filterbed.stage import tool
+from filterbed.order import BUILT_IN, Probe, Spell, ToolRun
+from filterbed.stage import phase, tool
 from filterbed.stage.ground import Ground
+from filterbed.stage.trouble import Trouble, watch
 from filterbed.stage.vantage import environment
 from topologies import condition
 from topologies.network import NetworkError
 
 Measurement = Mapping[str, Any]
 CONTROL_SECONDS = 60.0
-
-
-class Trouble(Exception):
-    """The run cannot go on being valid; holds the sentences that say why."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 def control(ground: Ground, turn: str) -> dict[str, list[Measurement]]:
@@ -80,21 +73,24 @@ def _record(ground: Ground, turn: str, measurements: dict[str, list[Measurement]
                 file.write(json.dumps({"vantage": vantage, **measurement}) + "\n")
 
 
-def tools(ground: Ground, say: Callable[[str], None]) -> list[ToolRun]:
-    """Run every probe at every vantage, in declared order, each probe against fresh state."""
+def tools(ground: Ground, say: Callable[[str], None]) -> tuple[list[ToolRun], list[Spell]]:
+    """Run every probe at every vantage, in declared order, each probe against fresh state.
+
+    With a timeline, every probe goes through it from the start, once in each of its phases.
+    """
     order = ground.order
     fresh = {vantage: condition.read(ground.network, vantage) for vantage in order.vantages}
-    runs = []
-    for number, probe in enumerate(order.probes):
+    runs, spells = [], []
+    for probe in order.probes:
         ground.forget()
-        if number and not order.idle:
-            for box in ground.boxes:
-                box.request("active")
-        for vantage in order.vantages:
-            say(f"{probe.name} at {vantage}")
-            runs.append(_tool(ground, probe, vantage))
-            _put_back(ground, probe, vantage, fresh[vantage])
-    return runs
+        for spell in phase.through(ground, probe.name, say):
+            spells.append(spell)
+            for vantage in order.vantages:
+                turn = f", phase {spell.phase + 1}" if len(order.phases) > 1 else ""
+                say(f"{probe.name} at {vantage}{turn}")
+                runs.append(_tool(ground, probe, vantage, spell.phase))
+                _put_back(ground, probe, vantage, fresh[vantage])
+    return runs, spells
 
 
 def _put_back(ground: Ground, probe: Probe, vantage: str, fresh: str) -> None:
@@ -116,9 +112,10 @@ def _put_back(ground: Ground, probe: Probe, vantage: str, fresh: str) -> None:
         )
 
 
-def _tool(ground: Ground, probe: Probe, vantage: str) -> ToolRun:
+def _tool(ground: Ground, probe: Probe, vantage: str, turn: int) -> ToolRun:
     order = ground.order
-    log = ground.rundir.logs / f"tool-{probe.name}-{vantage}.stderr.log"
+    after = f"-{turn + 1}" if turn else ""
+    log = ground.rundir.logs / f"tool-{probe.name}-{vantage}{after}.stderr.log"
     outcome = tool.run(
         ground.place(vantage),
         probe.argv or (sys.executable, *BUILT_IN[probe.name]),
@@ -126,7 +123,7 @@ def _tool(ground: Ground, probe: Probe, vantage: str) -> ToolRun:
         cwd=order.cwd,
         timeout=order.timeout,
         log=log,
-        watch=lambda: _watch(ground),
+        watch=lambda: watch(ground),
     )
     if not outcome.placed:
         words = log.read_text("utf-8", "replace").strip()[-300:]
@@ -140,12 +137,8 @@ def _tool(ground: Ground, probe: Probe, vantage: str) -> ToolRun:
         outcome.cut,
         outcome.end,
         outcome.status,
+        turn,
     )
-
-
-def _watch(ground: Ground) -> None:
-    if casualties := ground.casualties():
-        raise Trouble(casualties)
 
 
 def _measure(ground: Ground, vantage: str, turn: str) -> list[Measurement]:
@@ -159,7 +152,7 @@ def _measure(ground: Ground, vantage: str, turn: str) -> list[Measurement]:
         timeout=CONTROL_SECONDS,
         log=ground.rundir.logs / f"control-{turn}-{vantage}.log",
         stdin=b"".join(json.dumps(t).encode() + b"\n" for t in targets),
-        watch=lambda: _watch(ground),
+        watch=lambda: watch(ground),
     )
     text = b"".join(data for _, data in outcome.chunks).decode("utf-8", "replace")
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]

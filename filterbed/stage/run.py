@@ -14,7 +14,7 @@ from filterbed.question import of_scenario
 from filterbed.stage import impairment, link, passes
 from filterbed.stage.box import BoxError
 from filterbed.stage.ground import WORK, Ground
-from filterbed.stage.passes import Trouble
+from filterbed.stage.trouble import Trouble
 
 
 def run(order: Order, say: Callable[[str], None]) -> int:
@@ -47,9 +47,7 @@ def _passes(ground: Ground, order: Order, result: Result, say: Callable[[str], N
     if not order.idle:
         say("proof")
         _prove(ground, order, measurements)
-        for box in ground.boxes:
-            box.request("active")
-    result.tools = passes.tools(ground, say)
+    result.tools, result.spells = passes.tools(ground, say)
     for box in ground.boxes:
         box.request("idle")
     ground.forget()  # what the censor forged
@@ -68,19 +66,24 @@ def _prove(ground: Ground, order: Order, measurements: dict[str, list[passes.Mea
         )
         for box in ground.boxes
     ]
-    work = WORK / "proof"
-    work.mkdir()
-    question = of_scenario(order.scenario, vantages=order.vantages)
-    if order.targets != tuple(t.name for t in order.scenario.targets):
-        question = replace(
-            question, targets=tuple(t for t in question.targets if t.name in order.targets)
-        )
+    question = of_scenario(order.scenario, vantages=order.vantages, targets=order.targets)
     try:
         translations = ground.translators.translations()
     except ValueError as error:
         raise Trouble([f"proof: {error}"]) from error
-    if problems := prove(question, measurements, doors, work=work, translations=translations):
-        raise Trouble(problems)
+    for number, phase in enumerate(order.phases):
+        work = WORK / f"proof-{number + 1}"
+        work.mkdir()
+        problems = prove(
+            replace(question, truths=phase.truths),
+            measurements,
+            [door for door in doors if door.box in phase.enforcing],
+            work=work,
+            translations=translations,
+        )
+        if problems:
+            where = f"phase {number + 1}: " if len(order.phases) > 1 else ""
+            raise Trouble([where + problem for problem in problems])
 
 
 def _close(ground: Ground, result: Result, say: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from filterbed import judge, rundir
-from filterbed.order import Order, ToolRun
+from filterbed.order import Order, Spell, ToolRun
 from scenarios.loader import load
 from scenarios.model import Label
 
@@ -64,7 +64,7 @@ def test_rows_are_what_was_said_against_what_was_true(tmp_path: Path) -> None:
     )  # fmt: skip
     said = b'{"target": "debian", "verdict": "ok"}\n'
     tool = ToolRun("t", "client", 1.0, 3.0, ((2.0, said),), False, "exit status 1", 1)
-    truths = {"t": {("client", "debian"): Label("ok"), ("client", "dead"): Label("down")}}
+    truths = {("t", 0): {("client", "debian"): Label("ok"), ("client", "dead"): Label("down")}}
     rows, documents = judge._rows(order, [tool], truths)
     assert [(r.target, r.observed.verdict, r.correct) for r in rows] == [
         ("debian", "ok", True),
@@ -72,3 +72,43 @@ def test_rows_are_what_was_said_against_what_was_true(tmp_path: Path) -> None:
     ]
     (reason,) = [d["reason"] for d in documents if d["reason"]]
     assert "exit status 1" in reason
+
+
+def test_rounds_are_counted_on_from_phase_to_phase(tmp_path: Path) -> None:
+    order = Order(
+        mode="run", scenario=SCENARIO, directory=str(tmp_path), policies={},
+        vantages=("a", "b"), targets=("debian",),
+    )  # fmt: skip
+
+    def tool(vantage: str, phase: int, *rounds: int) -> ToolRun:
+        said = b"".join(b'{"target": "debian", "verdict": "ok", "round": %d}\n' % n for n in rounds)
+        return ToolRun("t", vantage, 1.0, 3.0, ((2.0, said),), False, None, 0, phase)
+
+    tools = [tool("a", 0, 1, 2), tool("b", 0, 1), tool("a", 1, 1), tool("b", 1, 1, 2, 3)]
+    day, night = Label("ok"), Label("down")
+    truths = {
+        ("t", phase): {(vantage, "debian"): label for vantage in ("a", "b")}
+        for phase, label in enumerate((day, night))
+    }
+    rows, _ = judge._rows(order, tools, truths)
+    assert [(row.vantage, row.round, row.expected) for row in rows] == [
+        ("a", 1, day), ("a", 2, day), ("b", 1, day),
+        ("a", 3, night), ("b", 3, night), ("b", 4, night), ("b", 5, night),
+    ]  # fmt: skip
+
+
+def test_each_phase_has_its_packets() -> None:
+    both, one = frozenset({"x", "y"}), frozenset({"x"})
+    spells = [
+        Spell("p", 0, 0.0, both, {"x": 10, "y": 100}),
+        Spell("p", 1, 5.0, one, {"x": 20, "y": 120}),
+        Spell("p", 2, 9.0, both, {"x": 30, "y": 131}),
+        Spell("q", 0, 0.0, both, {"x": 41, "y": 140}),
+    ]
+    x, y = [(9, 40), (40, 50)], [(99, 119), (130, 139), (139, 150)]
+    assert [judge._extent("x", spells, n, x) for n in range(4)] == [
+        (9, 20), (20, 30), (30, 40), (40, 50),
+    ]  # fmt: skip
+    assert [judge._extent("y", spells, n, y) for n in range(4)] == [
+        (99, 119), None, (130, 139), (139, 150),
+    ]  # fmt: skip

@@ -19,6 +19,7 @@ UNKNOWN: dict[str, object] = {
     "seconds": None,
     "links": [],
     "sysctls": {},
+    "timeline": [],
     "latency": {},
     "witnesses": {},
 }

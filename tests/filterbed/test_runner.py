@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,12 +48,6 @@ def test_subsets_keep_declared_order_and_must_be_there() -> None:
     assert runner._subset(SCENARIO, options) == (("client",), ("facebook", "debian"))
     with pytest.raises(UsageError, match="no vantage 'x'; it has client"):
         runner._subset(SCENARIO, Options(vantages=("x",)))
-
-
-def test_a_timeline_is_refused_and_not_left_out() -> None:
-    with pytest.raises(UsageError, match="timeline"):
-        runner._replayable(replace(SCENARIO, timeline=({"at": 1.0, "enable": "gfw"},)))
-    runner._replayable(SCENARIO)
 
 
 def test_errors_of_all_scenarios_are_told_at_once(tmp_path: Path) -> None:

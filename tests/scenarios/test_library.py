@@ -10,6 +10,7 @@ from setuptools import find_namespace_packages  # type: ignore[import-untyped]
 from scenarios import library, loader, yaml12
 from scenarios.error import ScenarioError
 from scenarios.model import Label
+from scenarios.timeline import phases
 
 NAMES = library.names()
 
@@ -54,7 +55,12 @@ def test_every_blocked_target_is_claimed_by_a_rule_and_the_other_way_round(name:
         if rule["id"] in left and "allow" not in rule["then"]
         for target in [rule["targets"]] * isinstance(rule["targets"], str) or rule["targets"]
     }
-    blocked = {t for (_, t), truth in scenario.truths.items() if truth.label.locus == "network"}
+    blocked = {
+        target
+        for phase in phases(scenario)
+        for (_, target), truth in phase.truths.items()
+        if truth.label.locus == "network"
+    }
     assert blocked == claimed
 
 

@@ -109,6 +109,8 @@ def test_what_is_no_scenario_at_all(tmp_path: Path, data: bytes) -> None:
         ("[{at: 20 min, enable: gfx}]", "timeline[0].enable", "did you mean 'gfw'"),
         ("[{at: 20 min}]", "timeline[0]", "either enable or disable"),
         ("[{at: 2 s, enable: gfw}, {at: 1 s, disable: gfw}]", "timeline[1].at", "2 s"),
+        ("[{at: 1 s, enable: gfw}, {at: 2 s, enable: gfw}]", "timeline[1].enable", "already"),
+        ("[{at: 1 s, disable: gfw}, {at: 2 s, disable: gfw}]", "timeline[1].disable", "not"),
         ("[{at: 20, enable: gfw}]", "timeline[0].at", "did you mean '20 ms' or '20 s'"),
     ],
 )
