@@ -178,6 +178,20 @@ LINE_BACKBONE = UNICOM.backbone
 #: The recursor abroad (Google Public DNS).
 RESOLVER = ("8.8.8.8", "2001:4860:4860::8888")
 RESOLVER_ASN = 15169
-#: The one authoritative server: it answers for every zone (a.root-servers.net).
-AUTHORITATIVE = ("198.41.0.4", "2001:503:ba3e::2:30")
-AUTHORITATIVE_ASN = 396566
+
+
+@dataclass(frozen=True, slots=True)
+class NameServer:
+    """Who serves one step of the way down from the root: the node, its AS and its addresses."""
+
+    node: str
+    asn: int
+    addresses: tuple[str, str]
+
+
+#: The root (a.root-servers.net), every top level domain (a.gtld-servers.net), and all names below
+#: (a provider of DNS, Dyn).
+ROOT = NameServer("root", 396566, ("198.41.0.4", "2001:503:ba3e::2:30"))
+TLD = NameServer("tld", 36619, ("192.5.6.30", "2001:503:a83e::2:30"))
+AUTHORITATIVE = NameServer("auth", 33517, ("208.78.70.16", "2001:500:90:1::16"))
+NAME_SERVERS = (ROOT, TLD, AUTHORITATIVE)

@@ -37,7 +37,7 @@ def build(
         places: host name -> where a server host stands and which service addresses it holds.
             Where it is empty there is one, `servers`, abroad.
     Returns: the plan. Other nodes beside vantages, places, routers and boxes: `resolver` (recursor
-        abroad), `auth` (authoritative DNS), `control`.
+        abroad), `root`, `tld` and `auth` (authoritative DNS, step by step), `control`.
     Raises: PlanError, whose `problems` list everything wrong at once; their paths begin with
         `topology`, `vantages` or `places`.
     """

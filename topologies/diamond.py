@@ -1,6 +1,6 @@
 """Draw a diamond: two ways between clients and the rest of the world, the box on one of them.
 
-    vantage --- edge --+-- censor ===+-- core --- servers, resolver, auth, control
+    vantage --- edge --+-- censor ===+-- core --- servers, resolver, DNS, control
                        +-- bypass ===+            vantages abroad
 
 Both ways are equally long and equally late. Which of them packets take is the topology's own

@@ -1,6 +1,6 @@
 """Plan `hops`: a chain of routers, one of them the box, to be found by TTL.
 
-    vantage --- r1 --- r2 --- censor === r4 --- r5 --- servers, resolver, auth, control
+    vantage --- r1 --- r2 --- censor === r4 --- r5 --- servers, resolver, DNS, control
 
 Hop k is the k-th router on the way out, and answers a packet sent with TTL k (hop limit k) by
 "time exceeded" from its own address. A box is a router, too: it drops what expires there before

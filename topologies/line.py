@@ -1,6 +1,6 @@
 """Plan `line`: clients, one box, and everything else behind it.
 
-    vantage --- censor === core --- servers, resolver, auth, control, vantages abroad
+    vantage --- censor === core --- servers, resolver, DNS, control, vantages abroad
 
 Every client's packets to any server, and its queries to the resolver, cross the box; the control
 and vantages abroad reach the same servers without it. The delay lies between box and core.

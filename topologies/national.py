@@ -1,6 +1,6 @@
 """Plan `national`: cities and carriers inside, a border, servers and the control abroad.
 
-    vantage --- bj-r-cu --- bb-cu --+-- border === intl --- servers, resolver, auth, control
+    vantage --- bj-r-cu --- bb-cu --+-- border === intl --- servers, resolver, DNS, control
     vantage --- sh-r-ct --- bb-ct --+                       vantages abroad
 
 A city router per carrier and city, a backbone per carrier, each carrier's own recursor (`dns-cu`)

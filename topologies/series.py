@@ -1,6 +1,6 @@
 """Plan `series`: a provincial box inside a national one, both on the way of those who live there.
 
-    vantage --- gz-r-cu --- province --+-- bb-cu --- border === intl --- servers, resolver, auth,
+    vantage --- gz-r-cu --- province --+-- bb-cu --- border === intl --- servers, resolver, DNS,
     vantage --- bj-r-cu ---------------+                                 control, vantages abroad
 
 One carrier, with a router for each city that has a vantage. The cities of the province hang on

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from topologies import gateway
 from topologies.address import (
     ACCESS,
-    AUTHORITATIVE,
-    AUTHORITATIVE_ASN,
     CABLE,
     CAMPUS,
+    NAME_SERVERS,
     RESOLVER,
     RESOLVER_ASN,
     TRANSIT,
@@ -19,12 +18,12 @@ from topologies.draft import Draft, Standing
 from topologies.place import Place, Vantage
 
 #: The nodes outside that every topology has, and where services stand when no host is named.
-OUTSIDE = ("resolver", "auth", "control")
+OUTSIDE = ("resolver", *(server.node for server in NAME_SERVERS), "control")
 DEFAULT_PLACE = "servers"
 #: Who holds the addresses that every topology has.
 TAKEN: Mapping[str, str] = {
     **dict.fromkeys(RESOLVER, "resolver"),
-    **dict.fromkeys(AUTHORITATIVE, "auth"),
+    **{address: server.node for server in NAME_SERVERS for address in server.addresses},
 }
 
 
@@ -55,9 +54,9 @@ def outside(
     *,
     validates: bool = False,
 ) -> None:
-    """Hang the rest of the world on `at`: vantages abroad, servers, resolver, auth, control.
+    """Hang the rest of the world on `at`: vantages abroad, servers, resolver, DNS, control.
 
-    The recursor there `validates` where the zone is signed.
+    The recursor there `validates` where zones are signed.
     """
     for name, vantage in vantages.items():
         if vantage.abroad:
@@ -68,8 +67,9 @@ def outside(
             draft.link(at, name, TRANSIT)
     draft.node("resolver", "resolver", RESOLVER, asn=RESOLVER_ASN, validates=validates)
     draft.link(at, "resolver", TRANSIT)
-    draft.node("auth", "server", AUTHORITATIVE, asn=AUTHORITATIVE_ASN)
-    draft.link(at, "auth", TRANSIT)
+    for server in NAME_SERVERS:
+        draft.node(server.node, "server", server.addresses, asn=server.asn)
+        draft.link(at, server.node, TRANSIT)
     draft.node("control", "control", asn=CAMPUS.asn, resolver=RESOLVER[0])
     draft.link(at, "control", CAMPUS)
 

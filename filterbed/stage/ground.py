@@ -102,10 +102,9 @@ class Ground:
         return found + self.holds.dead() + self.translators.dead()
 
     def forget(self) -> None:
-        """Have recursors that keep answers forget them; MachineError where one does not."""
-        for node in self.network.plan.nodes:
-            if node.keeps:
-                unbound.flush(node.name, WORK)
+        """Have recursors forget what they keep; MachineError where one does not."""
+        for recursor in unbound.recursors(self.network.plan, self.order.scenario.services):
+            unbound.flush(recursor, WORK)
 
     def still(self) -> list[str]:
         """End what makes traffic, then let go what is on its way; say what a delay lost.

@@ -265,8 +265,8 @@ def test_a_tool_in_a_virtual_environment_under_a_home(home: Path) -> None:
 
 def test_another_hosts_command_sees_its_network_and_changes_nothing_else() -> None:
     script = """
-ip -br address show dev auth-eth0 | grep -c 4.68.45.10
-dig +short @198.41.0.4 www.facebook.com
+ip -br address show dev auth-eth0 | grep -c 4.68.45.18
+dig +short @208.78.70.16 www.facebook.com
 mount -o remount,rw / 2>/dev/null && echo remounted
 umount -l /tmp 2>/dev/null && echo unmounted
 cat /etc/shadow 2>/dev/null

@@ -23,6 +23,7 @@ import pytest
 
 from filterbed.probe import call, sip
 from tests.live.stage import UNSHARE
+from topologies.address import AUTHORITATIVE, ROOT, TLD
 from topologies.catalogue import build
 from topologies.errors import ServiceError
 from topologies.place import Place, Vantage
@@ -107,12 +108,14 @@ def at(name: str, address: str) -> tuple[str, str]:
 
 def names_resolve(directory: Path) -> None:
     with_ = standing(directory, ())
-    for server in ("198.41.0.4", "2001:503:ba3e::2:30", "8.8.8.8", "2001:4860:4860::8888"):
+    for server in (*AUTHORITATIVE.addresses, "8.8.8.8", "2001:4860:4860::8888"):
         assert ask(server, "www.facebook.com", "A") == ("NOERROR", [SITE], [0])
         assert ask(server, "WWW.facebook.COM", "AAAA") == ("NOERROR", [SITE6], [0])
         assert ask(server, "v4only.example.net", "AAAA") == ("NOERROR", [], [])
         assert ask(server, "empty.example.net", "A") == ("NOERROR", [], [])
         assert ask(server, "nobody.example.net", "A") == ("NXDOMAIN", [], [])
+    for server in (*ROOT.addresses, *TLD.addresses):  # they point down, and know no more
+        assert ask(server, "www.facebook.com", "A") == ("NOERROR", [], [])
     assert with_.alive() == ()
     with_.stop()
 

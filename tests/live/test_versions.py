@@ -39,7 +39,7 @@ plan = build(
 net = network.stand(plan, nest=nest)
 told = {}
 for near in ("client", "far", "control"):
-    for far in ("inside", "servers", "resolver", "auth"):
+    for far in ("inside", "servers", "resolver", "root", "tld", "auth"):
         for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
             with (socket_in(net.pid(near), family, socket.SOCK_DGRAM) as a,
                   socket_in(net.pid(far), family, socket.SOCK_DGRAM) as b):
@@ -68,5 +68,5 @@ def test_both_versions_of_ip_reach_everybody(use: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
-    assert len(told) == 24
+    assert len(told) == 36
     assert [pair for pair, heard in told.items() if not heard] == []

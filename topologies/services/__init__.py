@@ -25,8 +25,6 @@ from topologies.services.standing import START_LIMIT, Dead, Spawn, Standing
 
 __all__ = ["Dead", "Spawn", "Standing", "programs", "stand"]
 
-#: The node that holds the authoritative server, in every topology.
-AUTHORITATIVE = "auth"
 WEB_PORTS = (80, 443)
 
 
@@ -43,7 +41,7 @@ def stand(
     """Start every server of a network and return when each one answers.
 
     Args:
-        dns: the whole zone, name -> addresses; an empty tuple makes a name without addresses.
+        dns: all names there are, name -> addresses; an empty tuple makes a name without addresses.
         workdir: a private directory; configurations lie in it, logs in its `logs/`.
         spawn: starts a program on a node (`Network.popen`).
         namespace: node -> the path of its network namespace, such as /proc/PID/ns/net.
@@ -71,16 +69,13 @@ def programs(
     workdir: Path,
 ) -> tuple[Program, ...]:
     """List the programs that a network's services need; nothing is started or written."""
-    upstream = plan.primary(AUTHORITATIVE)
     signer = _signer(plan, services)
-    found = [nsd.program(AUTHORITATIVE, _held(plan, AUTHORITATIVE), dns, workdir, signer)]
+    found = [*nsd.programs(dns, workdir, signer)]
     for node in plan.nodes:
         if node.role == "resolver":
             own = _held(plan, node.name)
             anchor = signer.anchor() if signer and node.validates else None
-            found.append(
-                unbound.program(node.name, own, upstream, workdir, keeps=node.keeps, anchor=anchor)
-            )
+            found.append(unbound.program(node.name, own, workdir, keeps=node.keeps, anchor=anchor))
     for name in dict.fromkeys(service.node for service in services):
         here = [service for service in services if service.node == name]
         webs = [service for service in here if isinstance(service, Web)]
@@ -98,7 +93,7 @@ def programs(
         found += skype.echoes(name, [one for one in here if isinstance(one, Echo)])
         anchor = signer.anchor() if signer else None
         found += [
-            unbound.public(name, one, upstream, authority, workdir, anchor=anchor)
+            unbound.public(name, one, authority, workdir, anchor=anchor)
             for one in here
             if isinstance(one, Resolver) and one.manner == "answers"
         ]
@@ -108,7 +103,7 @@ def programs(
 
 
 def _signer(plan: Plan, services: Sequence[Service]) -> dnssec.Signer | None:
-    """Sign the zone where somebody validates it."""
+    """Sign every zone where somebody validates."""
     if not any(node.validates for node in plan.nodes):
         return None
     stale = [s for s in services if isinstance(s, Web) and s.signature == "expired"]

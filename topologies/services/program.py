@@ -36,7 +36,8 @@ class Program:
     """One process on one node.
 
     Args: `files` are absolute paths and contents, written before the start; `after` are ids that
-    must be ready first; `once` marks a program that is ready when it ends with status 0.
+    must be ready first; `once` marks a program that is ready when it ends with status 0;
+    `environment` is what its own adds to that of all programs.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Program:
     ready: tuple[Ready, ...] = ()
     after: tuple[str, ...] = ()
     once: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def binary(name: str, package: str) -> str:

@@ -113,7 +113,7 @@ class Standing:
             self._running[program.id] = self._spawn(
                 program.node,
                 program.argv,
-                env={"PATH": PATH, "HOME": str(home), "LANG": "C.UTF-8"},
+                env={"PATH": PATH, "HOME": str(home), "LANG": "C.UTF-8", **program.environment},
                 cwd=str(home),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

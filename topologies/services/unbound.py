@@ -1,19 +1,23 @@
-"""Run a recursor: Unbound, which asks the authoritative server every time and keeps nothing.
+"""Run a recursor: Unbound, which goes down from the root every time and keeps nothing.
 
-One that keeps answers does so for as long as they say. The testbed's own server says no time at
-all, so that what is kept was forged on the way to it. One that is given a key to trust validates
-(RFC 4035): what it cannot verify it answers SERVFAIL.
+It knows the sandbox's own root by its hints, and asks it, the top level domain's server and the
+name's own. One that keeps answers does so for as long as they say. The testbed's own servers say no
+time at all, so that what is kept was forged on the way to it. One that is given a key to trust
+validates (RFC 4035): what it cannot verify it answers SERVFAIL, and for a minute it remembers which
+zones' keys those were.
 Source: unbound.conf(5), unbound-control(8), Unbound 1.17.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from topologies.errors import MachineError
-from topologies.service import Resolver
+from topologies.plan import Plan
+from topologies.service import Resolver, Service
+from topologies.services import zone
 from topologies.services.certificate import Authority
 from topologies.services.program import Program, Ready, binary, unconfined
 
@@ -23,6 +27,9 @@ OWN_ZONES = ("test.", "invalid.", "onion.", "home.arpa.", "local.")
 #: Ports of DNS over TLS (RFC 7858) and over HTTPS (RFC 8484).
 SECURE = (853, 443)
 
+#: What the file is called that says where the root is.
+HINTS = "root.hints"
+
 #: Seconds to wait for a recursor that is told to forget.
 PATIENCE = 5.0
 
@@ -30,13 +37,12 @@ PATIENCE = 5.0
 def program(
     node: str,
     addresses: Sequence[str],
-    upstream: str,
     workdir: Path,
     *,
     keeps: bool = False,
     anchor: str | None = None,
 ) -> Program:
-    """Resolve at `addresses` by asking `upstream`, the server of the root zone.
+    """Resolve at `addresses`, from the root down.
 
     `anchor` is the root's DNSKEY, where the recursor is to validate.
     """
@@ -48,7 +54,8 @@ def program(
         node=node,
         argv=(path, "-d", "-c", str(config)),
         files={
-            config: configuration(addresses, upstream, home, keeps=keeps, anchor=anchor),
+            config: configuration(addresses, home, keeps=keeps, anchor=anchor),
+            home / HINTS: zone.hints(),
             **copied,
         },
         ready=tuple(Ready("dns", address, 53) for address in addresses),
@@ -58,7 +65,6 @@ def program(
 def public(
     node: str,
     service: Resolver,
-    upstream: str,
     authority: Authority,
     workdir: Path,
     *,
@@ -70,7 +76,7 @@ def public(
     path, copied = unconfined(binary("unbound", "unbound"), workdir)
     pair = authority.issue(service.names, service.addresses, "valid")
     listen = [f"{address}@{port}" for address in service.addresses for port in (53, *SECURE)]
-    text = configuration(listen, upstream, home, anchor=anchor)
+    text = configuration(listen, home, anchor=anchor)
     secured = f'''server:
   tls-port: {SECURE[0]}
   https-port: {SECURE[1]}
@@ -83,6 +89,7 @@ def public(
         argv=(path, "-d", "-c", str(config)),
         files={
             config: text.replace("server:\n", secured, 1),
+            home / HINTS: zone.hints(),
             home / "server.pem": pair.certificate,
             home / "server.key": pair.key,
             **copied,
@@ -94,8 +101,17 @@ def public(
     )
 
 
-def flush(node: str, workdir: Path) -> None:
-    """Have a recursor that keeps answers forget them all.
+def recursors(plan: Plan, services: Iterable[Service]) -> tuple[str, ...]:
+    """List the ids of the programs that resolve names in a network."""
+    own = [f"{node.name}-unbound" for node in plan.nodes if node.role == "resolver"]
+    offered = [s for s in services if isinstance(s, Resolver) and s.manner == "answers"]
+    return (*own, *(f"{service.node}-unbound-{service.id}" for service in offered))
+
+
+def flush(recursor: str, workdir: Path) -> None:
+    """Have a recursor forget all it keeps: answers, and keys that it could not verify.
+
+    Args: `recursor` is its program's id.
 
     Wire:   unbound-control(8) over a socket file: a version, a command, a line that says "ok".
     Raises: MachineError with what it said instead.
@@ -103,13 +119,13 @@ def flush(node: str, workdir: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as there:
         there.settimeout(PATIENCE)
         try:
-            there.connect(str(_control(workdir / f"{node}-unbound")))
+            there.connect(str(_control(workdir / recursor)))
             there.sendall(b"UBCT1 flush_zone .\n")
             said = there.makefile().readline()
         except OSError as error:
-            raise MachineError(f"the cache of {node} cannot be emptied: {error}") from error
+            raise MachineError(f"the cache of {recursor} cannot be emptied: {error}") from error
     if not said.startswith("ok"):
-        raise MachineError(f"the cache of {node} cannot be emptied: unbound said {said!r}")
+        raise MachineError(f"the cache of {recursor} cannot be emptied: unbound said {said!r}")
 
 
 def _control(home: Path) -> Path:
@@ -118,7 +134,6 @@ def _control(home: Path) -> Path:
 
 def configuration(
     addresses: Sequence[str],
-    upstream: str,
     home: Path,
     *,
     keeps: bool = False,
@@ -128,7 +143,9 @@ def configuration(
 
     No DNSSEC without an `anchor` (`iterator` alone), no cache, no minimisation (a censor must see
     the whole name, as it does from a client), and no memory of slow or dead upstreams, nor of what
-    could not be verified: one censored query must not change the next answer.
+    could not be verified: one censored query must not change the next answer. Servers are asked
+    over IPv4, and over IPv6 where they do not answer: the same in every run. Glue is enough, so
+    their names are not looked up.
     """
     modules = "validator iterator" if anchor else "iterator"
     trusted = f'''  trust-anchor: "{anchor}"
@@ -137,15 +154,8 @@ def configuration(
 '''
     trusted = trusted if anchor else ""
     kept = "" if keeps else "  cache-max-ttl: 0\n  cache-max-negative-ttl: 0\n"
-    control = (
-        f"""  control-enable: yes
-  control-interface: "{_control(home)}"
-  control-use-cert: no"""
-        if keeps
-        else "  control-enable: no"
-    )
     listen = "\n".join(f"  interface: {address}" for address in addresses)
-    zones = "\n".join(f'  local-zone: "{zone}" nodefault' for zone in OWN_ZONES)
+    zones = "\n".join(f'  local-zone: "{own}" nodefault' for own in OWN_ZONES)
     return f"""server:
 {listen}
   access-control: 0.0.0.0/0 allow
@@ -163,7 +173,10 @@ def configuration(
   outgoing-range: 512
   msg-cache-size: 256k
   rrset-cache-size: 256k
-{kept}  infra-host-ttl: 0
+{kept}  root-hints: "{home}/{HINTS}"
+  prefer-ip4: yes
+  target-fetch-policy: "0 0 0 0 0"
+  infra-host-ttl: 0
   infra-keep-probing: yes
   qname-minimisation: no
   use-caps-for-id: no
@@ -172,10 +185,7 @@ def configuration(
   hide-version: yes
 {zones}
 remote-control:
-{control}
-stub-zone:
-  name: "."
-  stub-addr: {upstream}
-  stub-prime: no
-  stub-first: no
+  control-enable: yes
+  control-interface: "{_control(home)}"
+  control-use-cert: no
 """

@@ -1,73 +1,72 @@
-"""The zone and the settings of the authoritative server, read back by dnspython."""
+"""What each authoritative server is given: its addresses and its zones."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
-import dns.name
-import dns.rdataclass
-import dns.rdatatype
-import dns.zone
 import pytest
 
+from topologies.address import NAME_SERVERS, NameServer
 from topologies.services import nsd
 from topologies.services.dnssec import Signer
 
-SERVERS = ("198.41.0.4", "2001:503:ba3e::2:30")
-NAMES = {
-    "www.facebook.com": ("31.13.70.36", "2a03:2880::1"),
-    "V4.Example.NET.": ("104.244.42.1",),
-    "empty.example.net": (),
-    "com": ("192.5.6.30",),
-}
-ZONE = dns.zone.from_text(nsd.zone(NAMES, SERVERS), origin=".", relativize=False)
+NAMES = {"www.facebook.com": ("31.13.70.36",), "www.example.net": ()}
+PROGRAMS = {program.node: program for program in nsd.programs(NAMES, Path("/w"))}
 
 
-def rdata(name: str, kind: str) -> set[str]:
-    found = ZONE.get_rdataset(dns.name.from_text(name), kind)
-    return {item.to_text() for item in found or ()}
+def zones(node: str) -> set[str]:
+    return {path.name for path in PROGRAMS[node].files if path.suffix == ".zone"}
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "held"),
-    [
-        ("www.facebook.com", "A", {"31.13.70.36"}),
-        ("www.facebook.com", "AAAA", {"2a03:2880::1"}),
-        ("v4.example.net", "A", {"104.244.42.1"}),
-        ("v4.example.net", "AAAA", set()),
-        ("empty.example.net", "A", set()),
-        ("com", "A", {"192.5.6.30"}),
-        ("a.root-servers.net", "A", {"198.41.0.4"}),
-        (".", "NS", {"a.root-servers.net."}),
-    ],
-)
-def test_a_name_has_its_addresses_and_no_others(name: str, kind: str, held: set[str]) -> None:
-    assert rdata(name, kind) == held
+def test_each_server_holds_its_own_zones_alone() -> None:
+    assert {node: zones(node) for node in PROGRAMS} == {
+        "root": {"root.zone", "root-servers.net.zone"},
+        "tld": {"com.zone", "net.zone"},
+        "auth": {"facebook.com.zone", "example.net.zone"},
+    }
 
 
-def test_a_name_without_addresses_exists() -> None:
-    assert dns.name.from_text("empty.example.net") in ZONE.nodes
-    assert dns.name.from_text("nobody.example.net") not in ZONE.nodes
-
-
-def test_nothing_is_kept_by_caches() -> None:
-    ttls = {ttl for _, ttl, _ in ZONE.iterate_rdatas()}
-    assert ttls == {0}
-    assert rdata(".", "SOA").pop().split()[-1] == "0"
-
-
-def test_the_program_listens_and_is_asked_at_every_address() -> None:
-    program = nsd.program("auth", SERVERS, NAMES, Path("/w"))
-    assert [(ready.how, ready.address) for ready in program.ready] == [("dns", a) for a in SERVERS]
-    text = str(program.files[Path("/w/auth-nsd/nsd.conf")])
-    for address in SERVERS:
+@pytest.mark.parametrize("server", NAME_SERVERS, ids=lambda server: str(server.node))
+def test_it_listens_and_is_asked_for_what_it_holds(server: NameServer) -> None:
+    program = PROGRAMS[server.node]
+    assert [(ready.how, ready.address) for ready in program.ready] == [
+        ("dns", address) for address in server.addresses
+    ]
+    asked = {ready.name for ready in program.ready}
+    assert asked <= {".", "com.", "facebook.com."}
+    text = str(program.files[Path(f"/w/{server.node}-nsd/nsd.conf")])
+    for address in server.addresses:
         assert f"  ip-address: {address}\n" in text
     assert 'username: ""' in text
 
 
-def test_a_zone_is_signed_where_somebody_validates() -> None:
-    signed = nsd.program("auth", SERVERS, NAMES, Path("/w"), Signer())
-    plain = nsd.program("auth", SERVERS, NAMES, Path("/w"))
-    zone = Path("/w/auth-nsd/root.zone")
-    assert " RRSIG A 15 " in str(signed.files[zone])
-    assert "RRSIG" not in str(plain.files[zone])
+def test_who_holds_nothing_does_not_run() -> None:
+    assert [program.id for program in nsd.programs({}, Path("/w"))] == ["root-nsd", "tld-nsd"]
+
+
+def test_nsds_own_checker_accepts_the_settings_and_the_zones(tmp_path: Path) -> None:
+    path = "/usr/sbin/nsd-checkconf"
+    if not Path(path).exists():
+        pytest.skip("nsd-checkconf is not installed")
+    for program in nsd.programs(NAMES, tmp_path, Signer()):
+        for file, content in program.files.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(str(content))
+            if file.suffix == ".zone":
+                origin = "." if file.stem == "root" else file.stem
+                read = [path.replace("conf", "zone"), origin, str(file)]
+                done = subprocess.run(read, capture_output=True, text=True)
+                assert done.returncode == 0, done.stderr
+        config = str(tmp_path / program.id / "nsd.conf")
+        done = subprocess.run([path, config], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_zone_is_signed_where_somebody_validates() -> None:
+    signed = nsd.programs(NAMES, Path("/w"), Signer())
+    for kept in signed:
+        for path, text in kept.files.items():
+            if path.suffix == ".zone":
+                assert " RRSIG SOA 15 " in str(text)
+                assert "RRSIG" not in str(PROGRAMS[kept.node].files[path])

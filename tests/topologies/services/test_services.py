@@ -29,7 +29,8 @@ def listed(*services: Web | Sip) -> dict[str, str]:
 
 def test_names_resolve_though_nothing_else_is_served() -> None:
     assert listed() == {
-        "auth-nsd": "auth",
+        "root-nsd": "root",
+        "tld-nsd": "tld",
         "resolver-unbound": "resolver",
         "dns-cu-unbound": "dns-cu",
         "dns-ct-unbound": "dns-ct",

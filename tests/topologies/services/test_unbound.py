@@ -5,13 +5,16 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from topologies.catalogue import build
 from topologies.errors import MachineError
+from topologies.place import Vantage
 from topologies.service import Resolver
-from topologies.services import unbound
+from topologies.services import programs, unbound, zone
 from topologies.services.certificate import Authority
 from topologies.services.dnssec import Signer
 
@@ -22,9 +25,10 @@ def test_unbounds_own_checker_accepts_the_settings(
     tmp_path: Path, keeps: bool, anchor: str | None
 ) -> None:
     addresses = ("8.8.8.8", "2001:4860:4860::8888")
-    text = unbound.configuration(addresses, "198.41.0.4", tmp_path, keeps=keeps, anchor=anchor)
+    text = unbound.configuration(addresses, tmp_path, keeps=keeps, anchor=anchor)
     config = tmp_path / "unbound.conf"
     config.write_text(text)
+    (tmp_path / unbound.HINTS).write_text(zone.hints())
     path = "/usr/sbin/unbound-checkconf"
     if not Path(path).exists():
         pytest.skip("unbound-checkconf is not installed")
@@ -36,7 +40,8 @@ def test_unbounds_own_checker_accepts_the_settings(
     "line",
     [
         "  interface: 8.8.8.8",
-        "  stub-addr: 198.41.0.4",
+        '  root-hints: "/w/root.hints"',
+        "  prefer-ip4: yes",
         "  cache-max-ttl: 0",
         "  cache-max-negative-ttl: 0",
         "  qname-minimisation: no",
@@ -47,13 +52,13 @@ def test_unbounds_own_checker_accepts_the_settings(
     ],
 )
 def test_what_a_censored_query_must_meet(line: str) -> None:
-    text = unbound.configuration(("8.8.8.8",), "198.41.0.4", Path("/w"))
+    text = unbound.configuration(("8.8.8.8",), Path("/w"))
     assert line in text.splitlines()
 
 
 def test_one_that_validates_trusts_the_key_it_is_given() -> None:
     anchor = ". 0 IN DNSKEY 257 3 15 AAAA"
-    lines = unbound.configuration(("8.8.8.8",), "1.2.3.4", Path("/w"), anchor=anchor).splitlines()
+    lines = unbound.configuration(("8.8.8.8",), Path("/w"), anchor=anchor).splitlines()
     assert '  module-config: "validator iterator"' in lines
     assert f'  trust-anchor: "{anchor}"' in lines
     assert "  val-bogus-ttl: 0" in lines
@@ -61,7 +66,7 @@ def test_one_that_validates_trusts_the_key_it_is_given() -> None:
 
 def test_a_public_resolver_speaks_plainly_over_tls_and_over_https(tmp_path: Path) -> None:
     quad9 = Resolver("quad9", "servers", ("dns.quad9.net",), ("9.9.9.9", "2620:fe::fe"))
-    program = unbound.public("servers", quad9, "198.41.0.4", Authority(), tmp_path)
+    program = unbound.public("servers", quad9, Authority(), tmp_path)
     home = tmp_path / "servers-unbound-quad9"
     text = str(program.files[home / "unbound.conf"])
     for line in ("tls-port: 853", "https-port: 443", f'tls-service-pem: "{home}/server.pem"'):
@@ -84,10 +89,21 @@ def test_a_public_resolver_speaks_plainly_over_tls_and_over_https(tmp_path: Path
     assert done.returncode == 0, done.stderr
 
 
-def test_one_that_keeps_answers_has_a_cache_and_can_be_told_to_forget() -> None:
-    text = unbound.configuration(("8.8.8.8",), "198.41.0.4", Path("/w"), keeps=True)
-    assert "cache-max-ttl" not in text
+@pytest.mark.parametrize("keeps", [False, True])
+def test_one_that_keeps_answers_has_a_cache_and_each_can_be_told_to_forget(keeps: bool) -> None:
+    text = unbound.configuration(("8.8.8.8",), Path("/w"), keeps=keeps)
+    assert ("cache-max-ttl" in text) is not keeps
     assert '  control-interface: "/w/control"' in text.splitlines()
+
+
+def test_every_program_that_resolves_names_is_known() -> None:
+    plan = build({"use": "national"}, {"bj": Vantage("beijing", "unicom")}, {})
+    offered = Resolver("quad9", "servers", ("dns.quad9.net",), ("9.9.9.9",))
+    silent = replace(offered, id="shut", manner="silent")
+    found = unbound.recursors(plan, (offered, silent))
+    begun = programs(plan, (offered, silent), {}, Authority(), Path("/w"))
+    assert {*found} == {p.id for p in begun if p.argv[0].endswith("/unbound")}
+    assert {"resolver-unbound", "dns-cu-unbound", "servers-unbound-quad9"} <= {*found}
 
 
 @pytest.mark.parametrize(("said", "wrong"), [(b"ok removed 1 rrsets\n", ""), (b"error no\n", "no")])
@@ -108,13 +124,13 @@ def test_forgetting_is_asked_for_and_awaited(tmp_path: Path, said: bytes, wrong:
         thread.start()
         if wrong:
             with pytest.raises(MachineError, match=f"unbound said 'error {wrong}"):
-                unbound.flush("dns", tmp_path)
+                unbound.flush("dns-unbound", tmp_path)
         else:
-            unbound.flush("dns", tmp_path)
+            unbound.flush("dns-unbound", tmp_path)
         thread.join()
     assert asked == [b"UBCT1 flush_zone .\n"]
 
 
 def test_a_recursor_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(MachineError, match="the cache of dns cannot be emptied"):
-        unbound.flush("dns", tmp_path)
+    with pytest.raises(MachineError, match="the cache of dns-unbound cannot be emptied"):
+        unbound.flush("dns-unbound", tmp_path)
