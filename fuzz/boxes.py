@@ -18,6 +18,12 @@ def _rule(name: str, when: dict[str, Any], *then: dict[str, Any], **more: Any) -
     return {"id": name, "when": when, "then": list(then), **more}
 
 
+def _passed_on(rule: dict[str, Any]) -> dict[str, Any]:
+    """Name a rule anew; those that would win always let the ones behind them have their turn."""
+    leave = {"continue": True} if rule["id"] in ("dns", "stun", "tls", "tls-rest") else {}
+    return {**rule, "id": f"{rule['id']}-2", **leave}
+
+
 _ON_PATH: Final = [
     _rule("dns", {"dns.name": _NAME}, {"inject": "dns-answer", "addresses": "pool", "pick": "all"}),
     _rule("dns-late", {"dns.qtype": ["AAAA"]},
@@ -62,17 +68,17 @@ _IN_PATH: Final = [
 ]  # fmt: skip
 
 _CARELESS: Final = {
-    "tcp": {"reassemble": False, "require_handshake": False, "overlap": "last"},
+    "tcp": {"reassemble": False, "require_handshake": False},
     "http": {"requests": "all", "lf_only": False, "any_spelling": False, "doubled_host": "last"},
     "dns": {"ports": "any", "several_questions": True},
     "quic": {"datagrams": 1, "join_datagrams": False, "frames": "leading"},
-    "rtp": {"by": ["sdp"], "steady": True},
+    "rtp": {"by": ["sdp"]},
     "first": {"over": ["tcp", "udp"], "payloads": 2},
 }
 _PATIENT: Final = {
     "tcp": {"require_handshake": False, "overlap": "last", "verify_checksum": True},
     "http": {"requests": "all", "absolute": "header"},
-    "rtp": {"by": ["sdp", "behaviour"], "need": 2},
+    "rtp": {"by": ["sdp", "behaviour"], "need": 2, "steady": True},
 }
 
 
@@ -88,7 +94,7 @@ POLICIES: Final[tuple[dict[str, Any], ...]] = (
     _box("in-path", _IN_PATH, **_CARELESS),
     _box(
         "in-path",
-        [*({**one, "id": f"{one['id']}-2"} for one in _IN_PATH[::-1]), *_ON_PATH],
+        [*map(_passed_on, _IN_PATH[::-1]), *_ON_PATH],
         **_PATIENT,
     ),
 )

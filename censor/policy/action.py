@@ -28,6 +28,7 @@ from censor.policy.quantity import (
     RandomRange,
     Rate,
     Size,
+    Some,
     Ttl,
     Window,
 )
@@ -145,7 +146,7 @@ class SynAck(Forgery):
 class Answer(Forgery):
     """What a forged answer to a DNS query says: addresses, a name, an error, or nothing."""
 
-    addresses: str | list[Address] | None = None
+    addresses: str | Some[Address] | None = None
     cname: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]{1,63}\.?){1,100}$")] | None = None
     rcode: Literal["nxdomain", "refused", "servfail"] | None = None
     empty: Literal[True] | None = None
@@ -190,7 +191,7 @@ class Probe(Forgery):
     inject: Literal["probe"]
     sources: Annotated[list[Address], Field(alias="from", min_length=1, max_length=64)]
     after: Duration = 0.28
-    confirm: list[Literal["answered", "closed", "reset", "refused"]] = ["answered"]
+    confirm: Some[Literal["answered", "closed", "reset", "refused"]] = ["answered"]
     window: Window = 64240
 
 

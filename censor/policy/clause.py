@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from censor.follow.ladder import LADDER
-from censor.policy.quantity import Duration, Flags, Model
+from censor.policy.quantity import Duration, Flags, Model, Some
+from censor.policy.vocabulary import ListFile, Names, Texts
 
 QTYPES: Final = {
     "A": 1,
@@ -69,7 +70,7 @@ Status = Annotated[int | str, BeforeValidator(_status)]
 PortRange = Annotated[int | str, BeforeValidator(_ports)]
 Network = Annotated[str, BeforeValidator(_network)]
 QueryType = Annotated[int | str, BeforeValidator(_qtype)]
-Ports = list[PortRange] | Literal["any"]
+Ports = Some[PortRange] | Literal["any"]
 SignatureName = Literal[
     "skype-login", "skype-tcp", "skype-udp", "whatsapp-chat", "viber-udp", "viber-tcp"
 ]
@@ -77,41 +78,8 @@ QuicVersion = Literal["v1", "v2"] | Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
 Likeness = Literal["dns", "http", "tls", "ssh", "sip", "quic", "stun", "dtls"]
 
 
-class ListFile(Model):
-    """A list in a file, one entry a line; its path is relative to the policy's."""
-
-    file: Annotated[str, Field(min_length=1)]
-
-
-Words = list[str] | ListFile
-
-
-class Names(Model):
-    """Which names: whole, with everything under them, by a part of them, or by a pattern."""
-
-    exact: Words = []
-    suffix: Words = []
-    substring: Words = []
-    regex: Words = []
-    case: bool = False
-
-
-class Texts(Model):
-    """Which texts: whole, by how they begin or end, by a part of them, or by a pattern."""
-
-    exact: Words = []
-    prefix: Words = []
-    suffix: Words = []
-    substring: Words = []
-    regex: Words = []
-    case: bool = False
-    decode: bool = False
-    encodings: Annotated[list[Literal["utf-8", "gb18030", "latin-1"]], Field(min_length=1)] = [
-        "utf-8"
-    ]
-
-
 Present = Literal[True]
+Headers = Annotated[dict[str, Texts | Present], Field(min_length=1)]
 Ja3 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Ja4 = Annotated[
     str, Field(pattern=r"^[tq](1[0-3]|s3|00)[di][0-9]{4}[0-9A-Za-z]{2}(_[0-9a-f]{12}){2}$")
@@ -121,58 +89,61 @@ Ja4 = Annotated[
 class When(Model):
     """Conditions, joined by "and"; an empty one holds for every packet."""
 
-    client_address: Annotated[list[Network] | ListFile | None, Field(alias="client.address")] = None
-    server_address: Annotated[list[Network] | ListFile | None, Field(alias="server.address")] = None
+    client_address: Annotated[Some[Network] | ListFile | None, Field(alias="client.address")] = None
+    server_address: Annotated[Some[Network] | ListFile | None, Field(alias="server.address")] = None
     client_port: Annotated[
-        list[PortRange] | Literal["above server.port"] | None, Field(alias="client.port")
+        Some[PortRange] | Literal["above server.port"] | None, Field(alias="client.port")
     ] = None
-    server_port: Annotated[list[PortRange] | None, Field(alias="server.port")] = None
+    server_port: Annotated[Some[PortRange] | None, Field(alias="server.port")] = None
     protocol: Literal["tcp", "udp", "icmp"] | None = None
     tcp_header_length: Annotated[
-        list[Annotated[int, Field(ge=20, le=60, multiple_of=4)]] | None,
+        Some[Annotated[int, Field(ge=20, le=60, multiple_of=4)]] | None,
         Field(alias="tcp.header_length"),
     ] = None
-    tcp_flags: Annotated[list[Flags] | None, Field(alias="tcp.flags")] = None
+    tcp_flags: Annotated[Some[Flags] | None, Field(alias="tcp.flags")] = None
     direction: Literal["outbound", "inbound", "both"] = "both"
     dns: Present | None = None
     dns_name: Annotated[Names | None, Field(alias="dns.name")] = None
-    dns_qtype: Annotated[list[QueryType] | None, Field(alias="dns.qtype")] = None
+    dns_qtype: Annotated[Some[QueryType] | None, Field(alias="dns.qtype")] = None
     http: Present | None = None
     http_host: Annotated[Names | None, Field(alias="http.host")] = None
-    http_method: Annotated[list[str] | None, Field(alias="http.method")] = None
+    http_method: Annotated[Some[str] | None, Field(alias="http.method")] = None
     http_path: Annotated[Texts | None, Field(alias="http.path")] = None
     http_query: Annotated[Texts | None, Field(alias="http.query")] = None
     http_keyword: Annotated[Texts | None, Field(alias="http.keyword")] = None
-    http_header: Annotated[dict[str, Texts | Present] | None, Field(alias="http.header")] = None
+    http_header: Annotated[
+        Annotated[dict[str, Texts | Present], Field(min_length=1)] | None,
+        Field(alias="http.header"),
+    ] = None
     tls: Present | None = None
     tls_sni: Annotated[Names | None, Field(alias="tls.sni")] = None
-    tls_alpn: Annotated[list[str] | None, Field(alias="tls.alpn")] = None
+    tls_alpn: Annotated[Some[str] | None, Field(alias="tls.alpn")] = None
     tls_version: Annotated[
-        list[Literal["ssl3", "1.0", "1.1", "1.2", "1.3"]] | None, Field(alias="tls.version")
+        Some[Literal["ssl3", "1.0", "1.1", "1.2", "1.3"]] | None, Field(alias="tls.version")
     ] = None
     tls_ech: Annotated[bool | None, Field(alias="tls.ech")] = None
     tls_esni: Annotated[bool | None, Field(alias="tls.esni")] = None
-    tls_ja3: Annotated[list[Ja3] | None, Field(alias="tls.ja3")] = None
-    tls_ja4: Annotated[list[Ja4] | None, Field(alias="tls.ja4")] = None
+    tls_ja3: Annotated[Some[Ja3] | None, Field(alias="tls.ja3")] = None
+    tls_ja4: Annotated[Some[Ja4] | None, Field(alias="tls.ja4")] = None
     tls_certificate: Annotated[Names | None, Field(alias="tls.certificate")] = None
     tls_issuer: Annotated[Texts | None, Field(alias="tls.issuer")] = None
     quic: Present | None = None
     quic_sni: Annotated[Names | None, Field(alias="quic.sni")] = None
-    quic_version: Annotated[list[QuicVersion] | None, Field(alias="quic.version")] = None
-    quic_alpn: Annotated[list[str] | None, Field(alias="quic.alpn")] = None
+    quic_version: Annotated[Some[QuicVersion] | None, Field(alias="quic.version")] = None
+    quic_alpn: Annotated[Some[str] | None, Field(alias="quic.alpn")] = None
     quic_ech: Annotated[bool | None, Field(alias="quic.ech")] = None
-    quic_ja4: Annotated[list[Ja4] | None, Field(alias="quic.ja4")] = None
+    quic_ja4: Annotated[Some[Ja4] | None, Field(alias="quic.ja4")] = None
     dtls: Present | None = None
     dtls_sni: Annotated[Names | None, Field(alias="dtls.sni")] = None
     sip: Present | None = None
-    sip_method: Annotated[list[str] | None, Field(alias="sip.method")] = None
+    sip_method: Annotated[Some[str] | None, Field(alias="sip.method")] = None
     sip_host: Annotated[Names | None, Field(alias="sip.host")] = None
     sip_uri: Annotated[Texts | None, Field(alias="sip.uri")] = None
     sip_user_agent: Annotated[Texts | None, Field(alias="sip.user_agent")] = None
-    sip_status: Annotated[list[Status] | None, Field(alias="sip.status")] = None
+    sip_status: Annotated[Some[Status] | None, Field(alias="sip.status")] = None
     stun: Present | None = None
     stun_method: Annotated[
-        list[
+        Some[
             Literal[
                 "binding",
                 "shared-secret",
@@ -193,27 +164,27 @@ class When(Model):
     ] = None
     stun_turn: Annotated[bool | None, Field(alias="stun.turn")] = None
     stun_application: Annotated[
-        list[Literal["whatsapp", "teams"]] | None, Field(alias="stun.application")
+        Some[Literal["whatsapp", "teams"]] | None, Field(alias="stun.application")
     ] = None
     rtp: Present | None = None
     rtcp: Present | None = None
-    signature: list[SignatureName] | None = None
-    first_like: Annotated[list[Likeness] | None, Field(alias="first.like")] = None
+    signature: Some[SignatureName] | None = None
+    first_like: Annotated[Some[Likeness] | None, Field(alias="first.like")] = None
     first_fully_encrypted: Annotated[Present | None, Field(alias="first.fully_encrypted")] = None
     ssh: Present | None = None
     ssh_software: Annotated[Texts | None, Field(alias="ssh.software")] = None
     socks: Present | None = None
-    socks_version: Annotated[list[Literal[4, 5]] | None, Field(alias="socks.version")] = None
+    socks_version: Annotated[Some[Literal[4, 5]] | None, Field(alias="socks.version")] = None
     socks_host: Annotated[Names | None, Field(alias="socks.host")] = None
     openvpn: Present | None = None
     openvpn_kind: Annotated[
-        list[Literal["client-reset", "server-reset", "soft-reset", "control", "ack", "data"]]
+        Some[Literal["client-reset", "server-reset", "soft-reset", "control", "ack", "data"]]
         | None,
         Field(alias="openvpn.kind"),
     ] = None
     wireguard: Present | None = None
     wireguard_kind: Annotated[
-        list[Literal["initiation", "response", "cookie", "data"]] | None,
+        Some[Literal["initiation", "response", "cookie", "data"]] | None,
         Field(alias="wireguard.kind"),
     ] = None
     negated: Annotated[When | None, Field(alias="not")] = None
@@ -277,7 +248,7 @@ class DnsBehaviour(Model):
     """Where the box looks for DNS, and what of it."""
 
     ports: Ports = [53]
-    over: list[Literal["udp", "tcp"]] = ["udp", "tcp"]
+    over: Some[Literal["udp", "tcp"]] = ["udp", "tcp"]
     several_questions: bool = False
 
 
@@ -321,14 +292,14 @@ class SipBehaviour(Model):
     """Where the box looks for SIP, and what of it."""
 
     ports: Ports = "any"
-    over: list[Literal["udp", "tcp"]] = ["udp", "tcp"]
+    over: Some[Literal["udp", "tcp"]] = ["udp", "tcp"]
 
 
 class StunBehaviour(Model):
     """Where the box looks for STUN and TURN, and whether into what a relay carries."""
 
     ports: Ports = "any"
-    over: list[Literal["udp", "tcp"]] = ["udp", "tcp"]
+    over: Some[Literal["udp", "tcp"]] = ["udp", "tcp"]
     relayed: bool = False
     channels: Literal["rfc7983", "rfc5766"] = "rfc7983"
 
@@ -337,8 +308,8 @@ class RtpBehaviour(Model):
     """How the box tells that a flow is a call's media."""
 
     ports: Ports = "any"
-    over: list[Literal["udp", "tcp"]] = ["udp"]
-    by: Annotated[list[Literal["behaviour", "sdp"]], Field(min_length=1)] = ["behaviour"]
+    over: Some[Literal["udp", "tcp"]] = ["udp"]
+    by: Some[Literal["behaviour", "sdp"]] = ["behaviour"]
     need: Annotated[int, Field(ge=1, le=32)] = 3
     window: Annotated[int, Field(ge=1, le=1000)] = 32
     consecutive: bool = True
@@ -361,7 +332,7 @@ class OpenvpnBehaviour(Model):
     """Where the box looks for OpenVPN."""
 
     ports: Ports = "any"
-    over: list[Literal["udp", "tcp"]] = ["udp", "tcp"]
+    over: Some[Literal["udp", "tcp"]] = ["udp", "tcp"]
 
 
 class WireguardBehaviour(Model):
@@ -380,7 +351,7 @@ class SignatureBehaviour(Model):
 class FirstBehaviour(Model):
     """How the box judges the first payloads of a flow's client, by their looks alone."""
 
-    over: list[Literal["udp", "tcp"]] = ["tcp"]
+    over: Some[Literal["udp", "tcp"]] = ["tcp"]
     payloads: Annotated[int, Field(ge=1, le=8)] = 1
     sparse: Annotated[float, Field(ge=0, le=8)] = 3.4
     dense: Annotated[float, Field(ge=0, le=8)] = 4.6

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 from censor.policy import clause
 from censor.policy.action import Act
 from censor.policy.clause import When
-from censor.policy.quantity import Address, Duration, Model, Size
+from censor.policy.quantity import Address, Duration, Model, Size, Some
 
 Fidelity = Literal["documented", "effect-only", "modelled", "announced"]
 
@@ -90,5 +90,5 @@ class PolicyDocument(Model):
     wireguard: clause.WireguardBehaviour = clause.WireguardBehaviour()
     clock: Clock = Clock()
     limits: LimitsDocument = LimitsDocument()
-    pools: dict[str, list[Address]] = {}
+    pools: dict[str, Some[Address]] = {}
     rules: list[Rule] = []

@@ -79,15 +79,21 @@ def scaled(document: Mapping[str, Any], clock_rate: float) -> dict[str, Any]:
         copy["limits"]["idle"] /= clock_rate
     if "hour" in copy.get("clock", {}):
         copy["clock"]["hour"] = seconds(copy["clock"]["hour"])
-    elif clock_rate != 1:
+    elif clock_rate != 1 and any(_hourly(rule) for rule in copy.get("rules", ())):
         copy.setdefault("clock", {})["hour"] = doc.Clock().hour
-    if clock_rate != 1:
+    if clock_rate != 1 and "hour" in copy.get("clock", {}):
         copy["clock"]["hour"] /= clock_rate
     for rule in copy.get("rules", ()):
         for act in rule["then"] if isinstance(rule["then"], list) else [rule["then"]]:
             for holder, key, memory in _durations(act):
                 holder[key] = seconds(holder[key]) / (clock_rate if memory else 1)
     return copy
+
+
+def _hourly(rule: Mapping[str, Any]) -> bool:
+    """Say whether a rule looks at the clock."""
+    chance = rule.get("chance")
+    return isinstance(chance, Mapping) and "by_hour" in chance
 
 
 def _durations(act: dict[str, Any]) -> Iterable[tuple[dict[str, Any], str, bool]]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from censor.dissect import quic_habit, rtp
 from censor.dissect.stun import Habit as RelayHabit
-from censor.policy import clause, listing
+from censor.policy import clause, listing, vocabulary
 from censor.policy.document import PolicyDocument
 from censor.policy.enactment import tcp_flags
 from censor.read.entropy import Rule as Entropy
@@ -136,18 +136,18 @@ def _statuses(listed: Iterable[int | str]) -> Iterable[int]:
         yield from range(first, first + count)
 
 
-def words(listed: clause.Words, *, lower: bool = False) -> Sequence[str]:
+def words(listed: vocabulary.Words, *, lower: bool = False) -> Sequence[str]:
     """Return the entries of a list, from its file if it is in one. Raises: ListError."""
-    if isinstance(listed, clause.ListFile):
+    if isinstance(listed, vocabulary.ListFile):
         return listing.read(listed.file, lower=lower)
     return [word.lower() for word in listed] if lower else listed
 
 
-def compile_names(names: clause.Names) -> Names:
+def compile_names(names: vocabulary.Names) -> Names:
     """Compile a set of names. Raises: ListError, PatternError."""
 
-    def plain(listed: clause.Words) -> frozenset[str]:
-        if isinstance(listed, clause.ListFile):
+    def plain(listed: vocabulary.Words) -> frozenset[str]:
+        if isinstance(listed, vocabulary.ListFile):
             return listing.names(listed.file, lower=not names.case)
         return frozenset(word.strip(".") for word in words(listed, lower=not names.case))
 
@@ -166,7 +166,7 @@ def compile_names(names: clause.Names) -> Names:
 
 
 def _shaped(
-    names: clause.Names, exact: frozenset[str], suffix: frozenset[str], parts: tuple[str, ...]
+    names: vocabulary.Names, exact: frozenset[str], suffix: frozenset[str], parts: tuple[str, ...]
 ) -> tuple[Shaped | None, frozenset[str], frozenset[str], tuple[str, ...]]:
     """Sort patterns by their shape: most are names, suffixes and parts in another dress."""
     texts = words(names.regex)
@@ -201,13 +201,13 @@ def _shaped(
     )
 
 
-def compile_texts(texts: clause.Texts) -> Texts:
+def compile_texts(texts: vocabulary.Texts) -> Texts:
     """Compile what a text may hold, in every encoding that is asked for.
 
     Raises: ListError, PatternError.
     """
 
-    def spelled(listed: clause.Words) -> list[str]:
+    def spelled(listed: vocabulary.Words) -> list[str]:
         raw = {
             word.encode(encoding, "replace")
             for word in words(listed)
@@ -215,7 +215,7 @@ def compile_texts(texts: clause.Texts) -> Texts:
         }
         return [(one if texts.case else one.lower()).decode("latin-1") for one in raw]
 
-    def pieces(listed: clause.Words) -> Pieces | None:
+    def pieces(listed: vocabulary.Words) -> Pieces | None:
         found = spelled(listed)
         return Pieces.of(found) if found else None
 
@@ -231,10 +231,10 @@ def compile_texts(texts: clause.Texts) -> Texts:
     )
 
 
-def _prefixes(networks: Iterable[str] | clause.ListFile | None) -> Prefixes | None:
+def _prefixes(networks: Iterable[str] | vocabulary.ListFile | None) -> Prefixes | None:
     if networks is None:
         return None
-    if isinstance(networks, clause.ListFile):
+    if isinstance(networks, vocabulary.ListFile):
         return Prefixes.of(listing.prefixes(networks.file))
     return Prefixes.of(listing.prefix(text) for text in networks)
 

@@ -8,12 +8,15 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from censor.policy import action, clause
+from censor.policy import action, clause, vocabulary
 from censor.policy import document as doc
 from censor.policy.complaint import Path, Problem, guess
+from censor.policy.disuse import disused_keys, disused_sections
 from censor.policy.document import PolicyDocument
-from censor.policy.futility import futile_act, futile_when
+from censor.policy.futility import futile_rule, futile_when
+from censor.policy.mismatch import futile_act
 from censor.policy.objection import objections, packet_objections, sight_objections
+from censor.policy.precedence import overtaken
 from censor.policy.quantity import Varied
 from censor.policy.wording import wordings
 from censor.rule.rules import topic
@@ -80,6 +83,9 @@ def _problem(document: object, error: Mapping[str, Any]) -> Problem:
         return Problem(path, value, words, guess(value, re.findall("'([^']*)'", words)))
     if kind == "act":
         return Problem(path, value, expected, _guess_act(value))
+    if kind == "too_short":
+        least = int(error["ctx"]["min_length"])
+        return Problem(path, value, f"at least {least} entr{'y' if least == 1 else 'ies'}")
     return Problem(path, value, _PLAIN.get(kind, expected[:1].lower() + expected[1:]))
 
 
@@ -137,7 +143,7 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "residual": action.Residual,
     **dict.fromkeys(
         ("dns.name", "http.host", "tls.sni", "quic.sni", "dtls.sni", "sip.host", "socks.host"),
-        clause.Names,
+        vocabulary.Names,
     ),
     **dict.fromkeys(
         (
@@ -149,10 +155,10 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
             "sip.user_agent",
             "ssh.software",
         ),
-        clause.Texts,
+        vocabulary.Texts,
     ),
-    **dict.fromkeys(("client.address", "server.address"), clause.ListFile),
-    **dict.fromkeys(("exact", "prefix", "suffix", "substring", "regex"), clause.ListFile),
+    **dict.fromkeys(("client.address", "server.address"), vocabulary.ListFile),
+    **dict.fromkeys(("exact", "prefix", "suffix", "substring", "regex"), vocabulary.ListFile),
     "cut": action.After,
 }
 
@@ -186,12 +192,14 @@ def _guess_act(value: object) -> str | None:
 def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:
     """Find what is well formed and still makes no sense."""
     yield from sight_objections(document)
+    yield from disused_sections(document)
     seen: dict[str, int] = {}
     on_path = document.get("position") == "on-path"
     listed = document.get("rules")
-    for index, rule in enumerate(listed if isinstance(listed, list) else ()):
-        if not isinstance(rule, Mapping):
-            continue
+    every = enumerate(listed if isinstance(listed, list) else ())
+    rules = [(index, rule) for index, rule in every if isinstance(rule, Mapping)]
+    yield from overtaken(rules)
+    for index, rule in rules:
         path: Path = ("rules", index)
         name = str(rule.get("id"))
         if name in seen:
@@ -213,11 +221,13 @@ def _contradictions(document: Mapping[str, Any]) -> Iterable[Problem]:
         acts = then if isinstance(then, list) else [then]
         allows = any(isinstance(act, Mapping) and act.get("allow") for act in acts)
         yield from packet_objections((*path, "when"), rule.get("when"), allows)
+        yield from futile_rule(path, rule, allows)
         for place, act in enumerate(acts):
             if isinstance(act, Mapping):
                 where = (*path, "then", place) if isinstance(then, list) else (*path, "then")
                 yield from objections(document, where, act, topics, rule, on_path)
                 yield from futile_act(document, where, act, rule.get("when"), topics)
+                yield from disused_keys(document, where, act, rule.get("when"))
                 if act.get("allow") and len(acts) > 1:
                     yield Problem(where, dict(act), "an exception alone, without other acts")
 

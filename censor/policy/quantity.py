@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -90,6 +90,11 @@ _AMOUNT_SCHEMA: Final = WithJsonSchema(
 )
 Rate = Annotated[float, BeforeValidator(rate), _AMOUNT_SCHEMA]
 Size = Annotated[int, BeforeValidator(size), _AMOUNT_SCHEMA]
+
+
+_Item = TypeVar("_Item")
+#: A list that is not empty: an empty one would hold for nothing.
+Some = Annotated[list[_Item], Field(min_length=1)]
 
 
 class Model(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, get_args
 
-from censor.policy import clause, listing
+from censor.policy import clause, listing, vocabulary
 from censor.policy.complaint import Path, Problem
 from censor.policy.listing import ListError
 from censor.rule.lexicon import shape
@@ -18,14 +18,14 @@ _ADDRESSES: Final = ("client.address", "server.address")
 _TEXTS: Final = frozenset(
     field.alias
     for field in clause.When.model_fields.values()
-    if clause.Texts in get_args(field.annotation)
+    if vocabulary.Texts in get_args(field.annotation)
 )
 
 #: Names, and which of their lists `listing.names` reads: a check reads the set a rule will use.
 _NAMED: Final = frozenset(
     field.alias
     for field in clause.When.model_fields.values()
-    if clause.Names in get_args(field.annotation)
+    if vocabulary.Names in get_args(field.annotation)
 )
 _WHOLE: Final = ("exact", "suffix")
 

@@ -219,7 +219,7 @@ def _remembering(**residual: Any) -> dict[str, Any]:
 
 
 _EVERYTHING = _policy(
-    _POISON, _remembering(on="any"), _HOST, _PAGE, _CARRIERS,
+    _POISON, _remembering(on="any"), {**_HOST, "continue": True}, _PAGE, _CARRIERS,
     {"when": {"server.port": ["0-100"]}, "then": {"drop": "flow"}, "chance": 0.3},
     {"when": {"not": {"protocol": "udp"}}, "then": {"inject": "reset"}, "chance": 0.3},
     {"when": {"protocol": "tcp"}, "then": [{"rewrite": "reset"}, {"thin": 0.1}], "chance": 0.5},
@@ -228,7 +228,7 @@ _EVERYTHING = _policy(
      "continue": True},
     {"when": {"sip.method": ["INVITE"]}, "then": [{"inject": "sip-cancel"}, {"inject": "sip-bye"}]},
     {"when": {"dns.name": {"substring": [""]}},
-     "then": {"rewrite": "dns-answer", "addresses": ["::1"], "otherwise": "a"}},
+     "then": {"rewrite": "dns-answer", "addresses": ["::1", "1.2.3.4"], "otherwise": "a"}},
     {"when": {}, "then": [
         {"rewrite": "packet", "ttl": {"mirror": 9}, "spoil": True, "chance": 0.5},
         {"police": 800, "per": "pair", "chance": 0.5}, {"shape": 800, "per": "rule", "queue": 9},

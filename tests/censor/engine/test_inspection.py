@@ -75,7 +75,9 @@ def test_exceptions_win_wherever_they_stand(
 
 
 def test_the_first_rule_that_matches_wins(policy: Any, POISON: Any, Talk: Any, query: Any) -> None:
-    talk = Talk(policy({**POISON, "then": {"inject": "dns-answer", "rcode": "refused"}}, POISON))
+    refusing = {"when": {"dns.name": {"substring": ["blocked"]}},
+                "then": {"inject": "dns-answer", "rcode": "refused"}}  # fmt: skip
+    talk = Talk(policy(refusing, POISON))
     talk.udp(query("blocked.example"))
     assert {event.rule for event in talk.events()} == {"r0"}
 

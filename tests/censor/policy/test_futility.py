@@ -12,17 +12,12 @@ NAME: dict[str, Any] = {"suffix": ["blocked.example"]}
 QUIC: dict[str, Any] = {"quic.sni": NAME}
 HTTP: dict[str, Any] = {"http.host": NAME}
 DNS: dict[str, Any] = {"dns.name": NAME}
-RESET: dict[str, Any] = {"inject": "reset"}
+TLS: dict[str, Any] = {"tls.sni": NAME}
+JA4 = ["q13d0310h3_55b375c5d22e_cd85d2d88918"]
 DROP: dict[str, Any] = {"drop": "packet"}
-CNAME = ".".join(["a" * 60] * 4)
 
 #: A condition, an act, the rest of the document, and where it is wrong.
-WRONG: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], tuple[str, str]]] = [
-    (QUIC, RESET, {}, ("then", "inject")),
-    (QUIC, {"inject": "probe", "from": ["24.48.9.9"]}, {}, ("then", "inject")),
-    ({"dtls.sni": NAME}, {"rewrite": "reset"}, {}, ("then", "rewrite")),
-    ({"protocol": "udp"}, {"rewrite": "reset"}, {}, ("then", "rewrite")),
-    ({"stun": True}, {"inject": "fin"}, {"stun": {"over": ["udp"]}}, ("then", "inject")),
+WRONG: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], tuple[str | int, ...]]] = [
     ({**QUIC, "protocol": "tcp"}, DROP, {}, ("when", "protocol")),
     ({**HTTP, "protocol": "udp"}, DROP, {}, ("when", "protocol")),
     ({**DNS, "protocol": "icmp"}, DROP, {}, ("when", "protocol")),
@@ -33,29 +28,42 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], tuple[str, str
     ({**HTTP, "direction": "outbound"}, DROP, {"sees": "inbound"}, ("when", "direction")),
     ({**HTTP, "direction": "inbound"}, DROP, {"sees": "outbound"}, ("when", "direction")),
     ({"tls.certificate": NAME}, DROP, {"sees": "inbound"}, ("when", "tls.certificate")),
-    (HTTP, {"rewrite": "packet"}, {}, ("then", "rewrite")),
-    (HTTP, {"rewrite": "packet", "spoil": False}, {}, ("then", "rewrite")),
-    (HTTP, {"drop": "packet", "toward": "client"}, {}, ("then", "toward")),
-    (DNS, {"inject": "dns-answer", "rcode": "refused", "over_tcp": "reset"},
-     {"dns": {"over": ["udp"]}}, ("then", "over_tcp")),
-    (DNS, {"inject": "dns-answer", "cname": CNAME + "." + "a" * 11}, {}, ("then", "cname")),
-    ({}, {"inject": "icmp-unreachable", "from": ["1.1.1.1", "2.2.2.2"]}, {}, ("then", "from")),
+    ({"protocol": "udp", "tcp.flags": ["S"]}, DROP, {}, ("when", "tcp.flags")),
+    ({"protocol": "icmp", "tcp.header_length": [20]}, DROP, {}, ("when", "tcp.header_length")),
+    ({"protocol": "icmp", "server.port": [80]}, DROP, {}, ("when", "server.port")),
+    ({"protocol": "icmp", "client.port": "above server.port"}, DROP, {}, ("when", "client.port")),
+    ({**TLS, "not": TLS}, DROP, {}, ("when", "not")),
+    ({**TLS, "not": {"tls": True}}, DROP, {}, ("when", "not")),
+    ({**TLS, "not": {}}, DROP, {}, ("when", "not")),
+    ({**QUIC, "quic.version": ["v2"]}, DROP, {"quic": {"versions": ["v1"]}}, ("when", "quic.sni")),
+    ({**QUIC, "quic.version": [9]}, DROP, {}, ("when", "quic.sni")),
+    ({"quic.ja4": JA4}, DROP, {"quic": {"versions": []}}, ("when", "quic.ja4")),
+    ({"stun.turn": True, "stun.method": ["binding"]}, DROP, {}, ("when", "stun.method")),
+    ({"stun.turn": False, "stun.method": ["allocate"]}, DROP, {}, ("when", "stun.method")),
+    ({"first.like": ["http", "quic"]}, DROP, {}, ("when", "first.like", 1)),
+    ({"first.like": ["ssh"]}, DROP, {"first": {"over": ["udp"]}}, ("when", "first.like", 0)),
+    ({"signature": ["skype-udp"], "protocol": "tcp"}, DROP, {}, ("when", "protocol")),
+    ({"dns.name": {}}, DROP, {}, ("when", "dns.name")),
+    ({"http.path": {"exact": []}}, DROP, {}, ("when", "http.path")),
+    ({"http.header": {}}, DROP, {}, ("when", "http.header")),
+    ({"server.port": []}, DROP, {}, ("when", "server.port")),
+    ({"client.address": []}, DROP, {}, ("when", "client.address")),
+    ({"tls.alpn": []}, DROP, {}, ("when", "tls.alpn")),
 ]  # fmt: skip
 
 RIGHT: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
-    (DNS, RESET, {}),
-    ({"stun": True}, {"inject": "fin"}, {}),
-    ({"sip": True}, DROP, {"sip": {"over": []}}),
     ({**DNS, "server.port": ["50-60"]}, DROP, {}),
     ({**DNS, "server.port": [5353]}, DROP, {"dns": {"ports": "any"}}),
     ({**HTTP, "direction": "outbound"}, DROP, {"sees": "outbound"}),
     ({"tls.certificate": NAME}, {"drop": "packet", "toward": "client"}, {}),
     ({"sip.status": ["2xx"]}, {"drop": "packet", "toward": "client"}, {}),
-    (HTTP, {"drop": "flow", "toward": "client"}, {}),
-    (HTTP, {"drop": "packet", "toward": "client", "residual": {"seconds": 9}}, {}),
-    (HTTP, {"rewrite": "packet", "window": 0}, {}),
-    (DNS, {"inject": "dns-answer", "cname": CNAME + ".aaaaaaaaa."}, {}),
-    ({}, {"inject": "icmp-unreachable", "from": ["1.1.1.1", "2600::1"]}, {}),
+    ({"protocol": "tcp", "tcp.flags": ["S"], "server.port": [80]}, DROP, {}),
+    ({**TLS, "not": {"tls.sni": {"suffix": ["good.blocked.example"]}}}, DROP, {}),
+    ({**QUIC, "quic.version": ["v2", 1]}, DROP, {"quic": {"versions": ["v1"]}}),
+    ({"quic.version": ["v2"]}, DROP, {"quic": {"versions": []}}),
+    ({"stun.turn": True, "stun.method": ["binding", "allocate"]}, DROP, {}),
+    ({"first.like": ["http", "quic"]}, DROP, {"first": {"over": ["tcp", "udp"]}}),
+    ({"signature": ["skype-udp", "skype-tcp"], "protocol": "tcp"}, DROP, {}),
 ]
 
 
@@ -65,7 +73,7 @@ def document(when: Any, act: Any, more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("when", "act", "more", "place"), WRONG)
 def test_what_could_never_do_anything_is_refused(
-    when: Any, act: Any, more: Any, place: tuple[str, str]
+    when: Any, act: Any, more: Any, place: tuple[str | int, ...]
 ) -> None:
     (problem,) = problems(document(when, act, more))
     assert problem.path == ("rules", 0, *place)
@@ -79,3 +87,30 @@ def test_what_could_is_not(when: Any, act: Any, more: Any) -> None:
 def test_it_says_what_carries_what() -> None:
     (problem,) = problems(document({**QUIC, "protocol": "tcp"}, DROP, {}))
     assert problem.expected == "udp, which carries quic here"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "place"),
+    [
+        ("chance", 0.5, ("chance",)),
+        ("chance", {"of": 0.5, "per": "flow"}, ("chance",)),
+        ("continue", True, ("continue",)),
+    ],
+)
+def test_an_exception_holds_always_and_for_all(
+    key: str, value: Any, place: tuple[str, ...]
+) -> None:
+    spared = document(TLS, {"allow": True}, {})
+    assert problems(spared) == []
+    spared["rules"][0][key] = value
+    (problem,) = problems(spared)
+    assert problem.path == ("rules", 0, *place)
+
+
+def test_a_chance_of_no_hour_is_none() -> None:
+    never = document(TLS, DROP, {})
+    never["rules"][0]["chance"] = {"by_hour": [0] * 24}
+    (problem,) = problems(never)
+    assert problem.path == ("rules", 0, "chance", "by_hour")
+    never["rules"][0]["chance"] = {"by_hour": [0] * 23 + [0.1]}
+    assert problems(never) == []

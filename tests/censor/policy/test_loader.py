@@ -15,10 +15,11 @@ from censor.rule.act import BlockPage, DnsAnswer, Drop, Number, Reset, Toward
 from censor.rule.rules import App
 
 WEB = {"http.host": {"exact": ["A.Example."]}}
+TLS = {"tls": True}
 
 
 def one(then: Any, when: Any = None, **more: Any) -> Any:
-    when = when or ({"dns.name": {}} if "dns-answer" in str(then) else WEB)
+    when = when or ({"dns": True} if "dns-answer" in str(then) else WEB)
     policy = load(
         {"position": "in-path", "rules": [{"id": "r", "when": when, "then": then}], **more}
     )
@@ -160,10 +161,14 @@ def test_scaled_divides_what_is_remembered_and_nothing_else() -> None:
         "limits": {"idle": "10 min", "flows": 5},
         "rules": [
             {"id": "a", "when": WEB, "then": {"inject": "reset", "residual": {"seconds": "90 s"}}},
-            {"id": "b", "when": WEB, "then": [{"inject": "reset", "residual": {"seconds": 60}}]},
+            {
+                "id": "b",
+                "when": {"tls": True},
+                "then": [{"inject": "reset", "residual": {"seconds": 60}}],
+            },
             {
                 "id": "c",
-                "when": WEB,
+                "when": {"http.method": ["GET"]},
                 "then": {
                     "inject": "reset",
                     "residual": {

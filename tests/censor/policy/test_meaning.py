@@ -55,8 +55,7 @@ REQUEST = (
         ({"http.header": {"Cookie": True, "Via": True}}, False),
         ({"http.header": {"Cookie": True}}, True),
         ({"not": {"http.header": {"Via": True}}}, True),
-        ({"http.path": {}}, False),
-        ({"http.path": {"exact": []}}, False),
+        ({"http.path": {"exact": ["/elsewhere"]}}, False),
     ],
 )
 def test_requests(Talk: Any, when: Any, hit: bool) -> None:
@@ -329,7 +328,7 @@ def test_patterns_are_sorted_by_their_shape() -> None:
 
 def test_what_a_when_asks_for() -> None:
     when = When.model_validate(
-        {"quic.version": ["v1"], "not": {"quic.sni": {}}, "server.port": [1]}
+        {"quic.version": ["v1"], "not": {"quic.sni": {"suffix": ["b.example"]}}, "server.port": [1]}
     )
     compiled = compile_when(when)
     assert compiled.asks == {"quic.version", "quic.sni"}
