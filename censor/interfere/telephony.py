@@ -157,7 +157,7 @@ def bye(one: Dialogue, transport: str, here: str, branch: str, *, to_caller: boo
 
 def cancel(invite: sip.Request) -> bytes:
     """Cancel an INVITE in its sender's name."""
-    number = (invite.header("cseq") or "1").split()[0]
+    number = next(iter((invite.header("cseq") or "").split()), "1")
     return _message(
         [
             f"CANCEL {invite.uri.text} SIP/2.0",
