@@ -13,17 +13,26 @@ from ipaddress import ip_address
 from struct import pack, unpack_from
 from typing import Any, Final
 
+from censor.drivers.netlink import (
+    ACK,
+    DONE,
+    DUMP,
+    ERROR,
+    NESTED,
+    REQUEST,
+    attribute,
+    attributes,
+    message,
+    messages,
+)
 from censor.errors import MachineError
 from censor.wire.number import Protocol
 
 _NETLINK_NETFILTER: Final = 12
 _SUBSYSTEM: Final = 1 << 8
 _NEW, _GET = 0, 1
-_ERROR, _DONE = 2, 3
-_REQUEST, _ACK, _DUMP = 1, 4, 0x300
 _TUPLE_ORIGINAL, _MARK = 1, 8
 _TUPLE_IP, _TUPLE_PORTS = 1, 2
-_NESTED: Final = 0x8000
 _NOT_FOUND: Final = 2
 
 
@@ -77,66 +86,46 @@ class Conntrack:
         """
         client, server = ip_address(flow["client"]), ip_address(flow["server"])
         family, first = (socket.AF_INET, 1) if client.version == 4 else (socket.AF_INET6, 3)
-        ends = _attribute(first, client.packed) + _attribute(first + 1, server.packed)
+        ends = attribute(first, client.packed) + attribute(first + 1, server.packed)
         kind = pack("B", Protocol[flow["protocol"].upper()])
         ports = [pack("!H", flow[key]) for key in ("client_port", "server_port")]
-        apart = b"".join(_attribute(n, value) for n, value in enumerate((kind, *ports), start=1))
-        original = _attribute(_TUPLE_IP | _NESTED, ends) + _attribute(_TUPLE_PORTS | _NESTED, apart)
+        apart = b"".join(attribute(n, value) for n, value in enumerate((kind, *ports), start=1))
+        original = attribute(_TUPLE_IP | NESTED, ends) + attribute(_TUPLE_PORTS | NESTED, apart)
         self._clear(family, original)
 
     def _clear(self, family: int, original: bytes) -> None:
-        body = _attribute(_TUPLE_ORIGINAL | _NESTED, original) + _attribute(_MARK, pack("!I", 0))
-        for _ in self._ask(_NEW, _REQUEST | _ACK, family, body):
+        body = attribute(_TUPLE_ORIGINAL | NESTED, original) + attribute(_MARK, pack("!I", 0))
+        for _ in self._ask(_NEW, REQUEST | ACK, family, body):
             pass
 
     def _connections(self, family: int) -> Iterator[tuple[bytes, frozenset[bytes], int]]:
         """Yield each connection's original tuple as it came, its two addresses, and its mark."""
-        for message in self._ask(_GET, _REQUEST | _DUMP, family, b""):
-            parts = dict(_attributes(message[20:]))
+        for said in self._ask(_GET, REQUEST | DUMP, family, b""):
+            parts = dict(attributes(said[4:]))
             original = parts.get(_TUPLE_ORIGINAL)
             if original is None:
                 continue
-            addresses = dict(_attributes(dict(_attributes(original)).get(_TUPLE_IP, b"")))
+            addresses = dict(attributes(dict(attributes(original)).get(_TUPLE_IP, b"")))
             mark = int.from_bytes(parts.get(_MARK, b""), "big")
             yield original, frozenset(addresses.values()), mark
 
     def _ask(self, kind: int, flags: int, family: int, body: bytes) -> Iterator[bytes]:
         self._sequence += 1
-        length = 20 + len(body)
-        head = pack("=IHHII", length, _SUBSYSTEM | kind, flags, self._sequence, 0)
-        self._socket.send(head + pack("=BBH", family, 0, 0) + body)
+        head = pack("=BBH", family, 0, 0)
+        self._socket.send(message(_SUBSYSTEM | kind, flags, head + body, self._sequence))
         while True:
-            data = self._socket.recv(1 << 16)
-            place = 0
-            while place + 16 <= len(data):
-                size, answer, _, sequence = unpack_from("=IHHI", data, place)
-                message = data[place : place + size]
-                place += max(size + 3 & ~3, 16)
+            for answer, sequence, said in messages(self._socket.recv(1 << 16)):
                 if sequence != self._sequence:
                     continue
-                if answer == _DONE:
+                if answer == DONE:
                     return
-                if answer == _ERROR:
-                    code = -int(unpack_from("=i", message, 16)[0])
+                if answer == ERROR:
+                    code = -int(unpack_from("=i", said)[0])
                     if code not in (0, _NOT_FOUND):
                         raise MachineError(f"conntrack answered with error {code}")
                     return
-                yield message
+                yield said
 
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    return pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) & 3)
-
-
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    place = 0
-    while place + 4 <= len(data):
-        size, kind = unpack_from("=HH", data, place)
-        if size < 4:
-            return
-        yield kind & 0x3FFF, data[place + 4 : place + size]
-        place += size + 3 & ~3

@@ -2,7 +2,8 @@
 
 Packets go out below IP (AF_PACKET), so the kernel neither fills in an identification of 0 nor
 lets its connection tracking judge them. Limits: a link has one neighbour, which is learned from the
-packets that come from it; before that, a raw IP socket is used.
+packets that come from it, or asked for before any did; where nobody answers, a raw IP socket is
+used, and the kernel fills in an identification of 0 unless DF is set (raw(7)).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final
 
+from censor.drivers.neighbour import find
 from censor.errors import MachineError
 
 _IPV6_HDRINCL: Final = 36
@@ -35,6 +37,7 @@ class Sender:
         self.waiting: list[tuple[int, int, bytes, int]] = []
         self._count = 0
         self._neighbours: dict[int, bytes] = {}
+        self._asked: set[int] = set()
         self._names: dict[int, str] = {}
         self.late: list[float] = []
         self.sent = 0
@@ -99,19 +102,21 @@ class Sender:
     def _send(self, data: bytes, interface: int) -> None:
         version = data[0] >> 4
         neighbour = self._neighbours.get(interface)
+        size, start = (4, 16) if version == 4 else (16, 24)
+        destination = data[start : start + size]
         try:
+            if neighbour is None and interface not in self._asked:
+                self._asked.add(interface)  # once: asking takes a while where nobody answers
+                neighbour = find(interface, destination)
+                self.learn(interface, neighbour)
             if neighbour is not None:
                 name = self._names.get(interface)
                 if name is None:
                     name = self._names[interface] = socket.if_indextoname(interface)
                 self._link.sendto(data, (name, _ETHERTYPES[version], 0, 0, neighbour))
             else:
-                size = 4 if version == 4 else 16
-                start = 16 if version == 4 else 24
                 family = socket.AF_INET if version == 4 else socket.AF_INET6
-                self._raw[version].sendto(
-                    data, (socket.inet_ntop(family, data[start : start + size]), 0)
-                )
+                self._raw[version].sendto(data, (socket.inet_ntop(family, destination), 0))
             self.sent += 1
         except OSError as fault:
             if len(self.failed) < _KEPT:

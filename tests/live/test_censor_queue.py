@@ -19,6 +19,7 @@ from tests.live.stage import (
     Play,
     assert_clean,
     policy,
+    said,
 )
 
 pytestmark = pytest.mark.live
@@ -168,6 +169,24 @@ def scene_broken(ground: Ground) -> dict[str, Any]:
         return {"fetched": fetched, "status": status, "lines": lines}
 
 
+def scene_first(ground: Ground) -> dict[str, Any]:
+    """Forge toward a server that has said nothing yet, over both versions of IP."""
+    act = {"inject": "reset", "toward": "server", "ip_id": 0, "df": False}
+    shut = policy(({"server.port": [9]}, act), position="on-path")
+    script = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 9), timeout=5)
+except ConnectionRefusedError:
+    print("refused")
+"""
+    with ground.ear("server", "s0") as heard, ground.censor(shut) as censor:
+        censor.ask("active")
+        answers = [ground.run("client", sys.executable, "-c", script, to)
+                   for to in (SERVER, SERVER6)]  # fmt: skip
+        return ground.finish(censor, answers=answers, wire=heard())
+
+
 # --- what pytest runs -----------------------------------------------------------------------
 
 
@@ -259,3 +278,13 @@ def test_a_censor_that_fails_stops_traffic_and_says_why(play: Play) -> None:
     assert result["status"] == 1
     assert [line["event"] for line in result["lines"]] == ["started", "policy", "failed", "stopped"]
     assert "came in on b1" in result["lines"][2]["error"]
+
+
+def test_the_first_packet_toward_a_server_is_forged_to_the_byte(play: Play) -> None:
+    result = play(scene_first)
+    assert_clean(result)
+    assert result["answers"] == [[0, "refused\n"]] * 2
+    forged = [one for event in said(result, "injected") for one in event["packets"]]
+    assert [packet[0] for packet in forged] == ["4", "6"]
+    assert forged[0][8:16] == "00000000"  # identification and DF
+    assert [packet for packet in result["wire"] if packet in forged] == forged
