@@ -47,7 +47,8 @@ def _find(one: socket.socket, interface: int, address: bytes) -> bytes | None:
     way = _ROUTE.pack(family, 8 * len(address), 0, 0, 0, 0, 0, 0, 0)
     way += attribute(_DESTINATION, address) + attribute(_INTERFACE, pack("=i", interface))
     one.send(message(_GET_ROUTE, REQUEST, way))
-    kind, body = next((kind, body) for kind, body in _answers(one) if kind in (_NEW_ROUTE, ERROR))
+    news = (said for said in _answers(one) if said[0] in (_NEW_ROUTE, ERROR))
+    kind, body = next(news, (ERROR, b""))
     if kind == ERROR:
         return None
     hop = dict(attributes(body[_ROUTE.size :])).get(_GATEWAY, address)
