@@ -6,6 +6,7 @@ The evidence (docs/webcheck.md tells why each of them counts):
 - kept: the same connection then answered a request under an innocuous name; a forged page leaves
   both ends with sequence numbers that do not fit, or with a RST or FIN;
 - cut: after the page, new connections fail;
+- via: a proxy on our way speaks for itself when it says that the server cannot be reached;
 - kin / alien: the page names the server software that the control's page names, or does not while
   an innocuous request to the same address does.
 """
@@ -31,6 +32,8 @@ from filterbed.probe.verdict import (
 #: at least MARGIN seconds: scheduling noise only ever lengthens what we measure.
 SHARE = 0.7
 MARGIN = 0.003
+#: What a proxy says of a server that it cannot reach (RFC 9110 sections 15.6.3 to 15.6.5).
+UNREACHED = frozenset({502, 503, 504})
 
 
 def page(local: Part, control: Part, proof: Part) -> Verdict | None:
@@ -40,6 +43,8 @@ def page(local: Part, control: Part, proof: Part) -> Verdict | None:
     here, there = local["http"][0], (control["http"] or [None])[0]
     if there and here["outcome"] == there["outcome"] != "ok" and here["status"] == there["status"]:
         return down(f"HTTP: {here['outcome']} here and at the control")
+    if (verdict := _proxied(here, there)) or (verdict := _opened(here, there, control)):
+        return verdict
     if here["status"] is None or _half(here, there):
         layer = "quic" if local.get("quic") else "tls" if local["tls"] else "http"
         return _failed(here, there, proof, layer)
@@ -56,6 +61,28 @@ def page(local: Part, control: Part, proof: Part) -> Verdict | None:
         said = f"{here['status']} here and at the control"
         return down(said) if here["status"] >= 400 else ok(said)
     return _differs(here, there, local, proof)
+
+
+def _proxied(here: Part, there: Part | None) -> Verdict | None:
+    """Judge what a proxy says of the server behind it; None where none says anything.
+
+    A proxy that stands before the server says Via to everybody.
+    """
+    if here["status"] not in UNREACHED or not here.get("via") or (there or {}).get("via"):
+        return None
+    said = f"a proxy on our way ({here['via']}) says {here['status']}"
+    if there is None or there["status"] is None or there["status"] >= 400:
+        return down(f"{said}, and the control does not get further")
+    return blocked("http", f"{said}, and the control is answered {there['status']}")
+
+
+def _opened(here: Part, there: Part | None, control: Part) -> Verdict | None:
+    """Judge a connection that somebody opened for a server with which nobody can connect."""
+    tried = [row["outcome"] for row in control["tcp"] if row["address"] == here["address"]]
+    if here["status"] is not None or there or not tried or "ok" in tried:
+        return None
+    said = f"{here['outcome']} here, and at the control nothing opens at all"
+    return down(f"HTTP: {said}: not the server opened our connection")
 
 
 def same_page(local: Part, control: Part) -> bool:

@@ -177,6 +177,7 @@ def row(reply: Reply, word: str, address: str, seconds: float) -> Row:
         "sha256": hashlib.sha256(reply.body).hexdigest() if reply.status else None,
         "results": _results(reply.body),
         "server": reply.headers.get("server"),
+        "via": reply.headers.get("via"),
         "first": reply.first,
         "seconds": seconds,
     }

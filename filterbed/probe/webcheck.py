@@ -23,6 +23,7 @@ from filterbed.probe.address import endpoint
 from filterbed.probe.errors import ProbeError
 from filterbed.probe.judge import judge
 from filterbed.probe.measure import TIMEOUT, measure
+from filterbed.probe.portal import Access
 from filterbed.probe.proof import gather, wanted
 from filterbed.probe.stream import Row
 from filterbed.probe.verdict import Verdict
@@ -70,7 +71,9 @@ def here(target: Row, *, timeout: float, resolver: str | None) -> Row:
         return {"error": str(error)}
 
 
-def check(target: Row, outside: Outside, *, timeout: float, resolver: str | None) -> Verdict:
+def check(
+    target: Row, outside: Outside, access: Access, *, timeout: float, resolver: str | None
+) -> Verdict:
     """Measure one target at both places at once, follow up where it helps, and judge."""
     answer: list[Row] = []
     thread = threading.Thread(target=lambda: answer.append(outside.measure(target)), daemon=True)
@@ -83,7 +86,7 @@ def check(target: Row, outside: Outside, *, timeout: float, resolver: str | None
         local = here(target, timeout=timeout, resolver=resolver)
     names = wanted(local, control)
     proof = gather(names, target, local, control, outside.measure, resolver)
-    return judge(local, control, proof)
+    return access.reconsider(local, control, judge(local, control, proof))
 
 
 def strained(control: Row) -> bool:
@@ -99,9 +102,10 @@ def check_all(
     targets: list[Row], outside: Outside, *, timeout: float, resolver: str | None
 ) -> Iterator[tuple[str, Verdict]]:
     """Check every target, many at once; yield each verdict as it stands."""
+    access = Access(lambda one: here(one, timeout=timeout, resolver=resolver), outside.measure)
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         jobs = {
-            pool.submit(check, target, outside, timeout=timeout, resolver=resolver): target
+            pool.submit(check, target, outside, access, timeout=timeout, resolver=resolver): target
             for target in targets
         }
         for job in as_completed(jobs):

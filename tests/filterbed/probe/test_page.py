@@ -17,6 +17,7 @@ GONE = {"connect": None, "first": None, "status": None, "closing": False, "kept"
 SWIFT = {**DEAD, "first": 0.004}
 REFUSED = {"status": 403, "title": "No"}
 FORGED = {"status": 403, "title": "M1-6", "server": None}
+PROXY = {"via": "1.1 gw1 (squid/5.7)", "title": "E"}
 MOVED = {"status": 302, "title": None, "location": "http://tom.a.net/"}
 OTHER = {"outcome": "ok", "status": 404, "server": "front"}
 NET, OWN, OPEN = "network", "server_side", "unknown"
@@ -109,6 +110,13 @@ CASES: dict[str, tuple[Any, Any, Any, str, list[str], str | None]] = {
         {"status": 200, "title": "Zeitung"}, 200, {"again": [KEPT] * 2}, "ok", [], None,
     ),
     "control-is-refused": (200, 403, {"again": [KEPT]}, "ok", [], None),
+    # a proxy's on the way
+    "proxy-speaks": (PROXY | {"status": 502}, 200, {}, "blocked", ["http"], NET),
+    "proxy-speaks-of-a-dead-server": (PROXY | {"status": 502}, "reset", {}, "down", [], None),
+    "proxy-speaks-of-a-refusal": (PROXY | {"status": 503}, 403, {}, "down", [], None),
+    "proxy-before-the-server": (PROXY | {"status": 502}, PROXY | {"status": 200, "title": "Y"}, {},
+                                "unknown", [], None),
+    "proxy-hands-on": (PROXY | {"status": 500}, 200, {}, "unknown", [], None),
     # neither can be shown
     "no-evidence": (REFUSED, 200, {}, "blocked", ["http"], OPEN),
     "no-evidence-redirect": (MOVED, 200, {}, "blocked", ["http.redirect"], OPEN),
@@ -150,3 +158,20 @@ def test_faster(build: Any, trips: list[float], firsts: list[float], expected: b
     again = zip(trips[1:], firsts[1:], strict=True)
     rounds = [{**DEAD, "connect": trip, "first": first} for trip, first in again]
     assert faster(local["http"][0], local, rounds) is expected
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "verdict"),
+    [
+        ("timeout", {"tcp": "timeout"}, "down"),
+        ("reset", {"tcp": "refused"}, "down"),
+        (503, {"tcp": "refused"}, "unknown"),  # somebody's page, but whose?
+        (PROXY | {"status": 503}, {"tcp": "refused"}, "down"),
+        ("timeout", {"tcp": "ok"}, "unknown"),  # the control got further than that
+    ],
+)
+def test_who_opened_a_connection_that_nobody_else_gets(
+    build: Any, here: Any, there: Any, verdict: str
+) -> None:
+    found = judge(build("web", tcp="ok", http=here), build("web", **there))
+    assert found.verdict == verdict, found
