@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from filterbed import captive
+
 Part = Mapping[str, Any]
 Problems = list[str]
 
@@ -199,12 +201,8 @@ def _part(case: _Case, name: str, outcome: str, code: int | None) -> Problems:
 def _media(case: _Case) -> Problems:
     call = case.measurement["sip"]["call"]
     problems = ["rtp: the call was ended by a BYE that was not ours"] if call["cut"] else []
-    return problems + (_both_ways(call) if _told(call) else _echoed(call))
-
-
-def _told(call: Part) -> bool:
-    """Whether the callee has told what it sent and heard."""
-    return call.get("account") is not None
+    told = call.get("account") is not None  # what the callee sent and heard
+    return problems + (_both_ways(call) if told else _echoed(call))
 
 
 def _both_ways(call: Part) -> Problems:
@@ -387,6 +385,7 @@ _WORDS: Final[Mapping[str, Callable[[_Case], Problems]]] = {
     "congested": _strained(0.0),
     "delisted": _delisted,
     "filtered": lambda case: _resolved(case) + _delivered(case, "withheld"),
+    "portal": lambda case: captive.holds(case.measurement, case.target),
     "stalls": _unfinished("timeout", "request"),
     "truncates": _unfinished("fin", "answer"),
     "status": _answered_with,

@@ -35,6 +35,7 @@ PROGRAMS = (
     ("mnexec", "-v", "mininet"),
     ("nginx", "-v", "nginx-light"),
     ("caddy", "version", "caddy"),
+    ("squid", "-v", "squid"),
     ("nsd", "-v", "nsd"),
     ("unbound", "-V", "unbound"),
     ("kamailio", "-v", "kamailio"),

@@ -2,7 +2,7 @@
 
 The words are those of a scenario's `baseline`: answers, dead-name, refused, reset, silent,
 expired, self-signed, wrong-name, no-answer, hangs-up, one-way, lossy, congested, stalls, truncates,
-delisted, filtered, bogus-name, `status: N`, `redirect: HOST`.
+delisted, filtered, bogus-name, portal, `status: N`, `redirect: HOST`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
-from scenarios import chat, schema
+from scenarios import access, chat, schema
 from scenarios.ground import Ground
 from scenarios.model import Label
 from scenarios.strain import HEAD, strain, swallowed
@@ -45,7 +45,7 @@ _SKYPE: Mapping[SkypePart, Mapping[str, frozenset[int]]] = {
 _BROKEN = frozenset(
     {
         *("dead-name", "refused", "reset", "silent", "expired", "self-signed", "wrong-name"),
-        *("no-answer", "one-way", "stalls", "truncates", "congested", "bogus-name"),
+        *("no-answer", "one-way", "stalls", "truncates", "congested", "bogus-name", "portal"),
     }
 )
 #: What a call meets, by how the callee behaves.
@@ -78,8 +78,15 @@ def host_of(target: AnyTarget) -> tuple[str, str]:
             return target.host, "host"
 
 
-def answer(target: AnyTarget, host: str, ground: Ground) -> str:
-    """Return the word for what `target` answers to the plan's node `host`."""
+def answer(target: AnyTarget, host: str, ground: Ground, *, version: int = 4) -> str:
+    """Return the word for what `target` answers to the plan's node `host`.
+
+    `version` is that of IP, over which it is asked.
+    """
+    return access.met(target, _answer(target, host, ground), host, ground, version=version)
+
+
+def _answer(target: AnyTarget, host: str, ground: Ground) -> str:
     if isinstance(target, schema.SkypeTarget):
         return _skype(target, ground)
     if isinstance(target, schema.ChatTarget):
@@ -251,7 +258,8 @@ def label(word: str, control: str) -> Label:
     """Return the label a word earns, given what the control is answered.
 
     What everybody meets is `ok` or `down`; a refusal or a redirect that the control does not meet
-    is the server's choice of its clients: blocked, server_side.
+    is the server's choice of its clients: blocked, server_side. But a proxy's word that a server
+    cannot be reached, where the control cannot reach it either, is no refusal of anybody.
     """
     if word == "delisted":
         if word == control:
@@ -263,6 +271,8 @@ def label(word: str, control: str) -> Label:
         return Label("down")
     kind, _, detail = word.partition(": ")
     refusing = kind == "status" and int(detail) >= 400
+    if refusing and control in _BROKEN and int(detail) in access.GATEWAY:
+        return Label("down")
     if word != control and (refusing or kind == "redirect"):
         mechanism = "http.redirect.geo" if kind == "redirect" else "http.error.geo"
         return Label("blocked", frozenset({mechanism}), "server_side")

@@ -15,6 +15,7 @@ from topologies.address import COUNTRIES
 from topologies.errors import PlanError
 from topologies.errors import Problem as PlanProblem
 from topologies.plan import Plan
+from topologies.plan import Portal as PlanPortal
 from topologies.service import Echo, Geo, Lists, Resolver, Service, Sip, Skype, Store, Turn, Web
 
 #: Where the addresses of services come from that state none: a hosting company's (Hetzner).
@@ -91,10 +92,22 @@ def _plan(
 def _vantages(document: schema.Document) -> dict[str, place.Vantage]:
     return {
         name: place.Vantage(
-            vantage.city, vantage.carrier, vantage.abroad, vantage.access, vantage.nat
+            vantage.city,
+            vantage.carrier,
+            vantage.abroad,
+            vantage.access,
+            vantage.nat,
+            vantage.proxy,
+            _portal(vantage.portal),
         )
         for name, vantage in document.vantages.items()
     }
+
+
+def _portal(portal: schema.Portal | None) -> PlanPortal | None:
+    if portal is None:
+        return None
+    return PlanPortal(portal.status, portal.dns == "answers", portal.voucher)
 
 
 def _host(document: schema.Document, entry: schema.Service) -> str:

@@ -64,16 +64,27 @@ class Link(Closed):
     too_big: Annotated[Literal["said", "silent"], Field(alias="too-big")] = "said"
 
 
+class Portal(Closed):
+    """A captive portal: what it answers until somebody logs in with the voucher."""
+
+    status: Literal[200, 302, 511] = 302
+    dns: Literal["passes", "answers"] = "passes"
+    voucher: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = "coffee"
+
+
 class Vantage(Closed):
     """Where a tool looks from: a city and a carrier, or abroad (in a line: neither).
 
-    `nat` puts it behind a gateway that translates IPv4 addresses.
+    `nat` puts it behind a gateway that translates IPv4 addresses; on that its HTTP may go by a
+    transparent `proxy`, or be held up by a captive `portal`.
     """
 
     city: str | None = None
     carrier: str | None = None
     access: Literal["cellular", "fixed"] | None = None
     nat: Literal["cone", "symmetric"] | None = None
+    proxy: bool = False
+    portal: Portal | None = None
     abroad: bool = False
 
 

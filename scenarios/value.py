@@ -24,6 +24,7 @@ BASELINES = (
     *("answers", "dead-name", "refused", "reset", "silent"),
     *("expired", "self-signed", "wrong-name", "no-answer", "hangs-up", "one-way"),
     *("lossy", "congested", "stalls", "truncates", "delisted", "filtered", "bogus-name"),
+    "portal",
     *("status: N", "redirect: HOST"),
 )
 _BASELINE = re.compile(rf"{'|'.join(BASELINES[:-2])}|status: [2-5][0-9][0-9]|redirect: [a-z0-9.-]+")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scenarios import baseline, chat, family, schema, taxonomy, telephone
+from scenarios import access, baseline, chat, family, schema, taxonomy, telephone
 from scenarios.error import Path, Problem, either, nearest, show
 from scenarios.ground import Ground
 from scenarios.model import Label, Truth
@@ -60,7 +60,10 @@ def baselines(
     problems: list[Problem] = []
     for name, target in document.targets.items():
         hosts = (*document.vantages, "control")
-        words[name] = {host: baseline.answer(target, host, ground) for host in hosts}
+        (version, *_) = family.families(target, ground)
+        words[name] = {
+            host: baseline.answer(target, host, ground, version=version) for host in hosts
+        }
         problems += _mistaken(document, name, target, words[name], ground, places)
     return words, problems
 
@@ -73,6 +76,9 @@ def _mistaken(
     ground: Ground,
     places: Places,
 ) -> Iterator[Problem]:
+    if refused := [*access.problems(target, ("targets", name), ground, places)]:
+        yield from refused
+        return
     at: Path = ("targets", name, "baseline")
     said = dict.fromkeys(real, target.baseline.get("else", "answers"))
     keyed: dict[str, str] = {}

@@ -104,6 +104,7 @@ def names(
     for name, vantage in vantages.items():
         if vantage.nat is not None:
             yield from choice(("vantages", name, "nat"), vantage.nat, gateway.KINDS)
+        yield from _gateway(name, vantage)
     if not vantages:
         yield Problem(("vantages",), None, "at least one vantage", "say where tools run")
     for room, table in (("vantages", vantages), ("places", places)):
@@ -118,6 +119,18 @@ def names(
     for name in places:
         if name in vantages:
             yield Problem(("places", name), name, "a name that is free", "a vantage has it")
+
+
+def _gateway(name: str, vantage: Vantage) -> Iterator[Problem]:
+    """Expect a gateway where something stands on one, and not two things that take its HTTP."""
+    asked = [key for key in ("proxy", "portal") if getattr(vantage, key)]
+    for key in asked:
+        if vantage.nat is None:
+            expected = f"nothing without `nat`: {key} stands on the vantage's gateway"
+            yield Problem(("vantages", name, key), None, expected, "add `nat: cone`")
+    if len(asked) == 2:
+        expected = "either a proxy or a portal"
+        yield Problem(("vantages", name, "portal"), None, expected, "both take its HTTP")
 
 
 def addresses(places: Mapping[str, Place], taken: Mapping[str, str]) -> Iterator[Problem]:

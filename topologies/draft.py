@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from topologies import route
 from topologies.address import Area
-from topologies.plan import Box, End, Link, Nat, Node, Plan, Role
+from topologies.plan import Box, End, Link, Nat, Node, Plan, Portal, Role
 
 
 class Standing(TypedDict, total=False):
@@ -44,11 +44,15 @@ class Draft:
         nat: Nat | None = None,
         keeps: bool = False,
         validates: bool = False,
+        proxy: bool = False,
+        portal: Portal | None = None,
     ) -> str:
         """Add a node; its service addresses come without a prefix length. Return its name."""
         full = tuple(full_length(address) for address in addresses)
         self._nodes.append(
-            Node(name, role, full, city, carrier, asn, resolver, nat, keeps, validates)
+            Node(
+                name, role, full, city, carrier, asn, resolver, nat, keeps, validates, proxy, portal
+            )
         )
         return name
 

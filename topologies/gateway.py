@@ -13,23 +13,32 @@ kernel's own record tells (`filterbed.stage.translation`).
 Filtering is address and port-dependent for both (section 5): what comes from where the client has
 sent nothing is dropped. The RFC's older name for the first is "port restricted cone".
 Limits:  a full cone (endpoint-independent filtering) needs a module that kernels do not have.
+
+HTTP of the client (IPv4, TCP port 80) may go by a transparent proxy on the gateway
+(`topologies.services.squid`), or be held up by a captive portal (`topologies.portal`) until the
+client has logged in: HTTP is answered there, other TCP is reset, DNS passes or is answered there
+too, all else, and all IPv6, is dropped. What measures the path before a run passes.
 Source:  iptables-extensions(8), SNAT; RFC 4787; RFC 5780 for how it is measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 from typing import Final, get_args
 
 from topologies.address import Area
 from topologies.draft import Draft, Standing
 from topologies.place import Vantage
-from topologies.plan import Nat, Plan
+from topologies.plan import End, Nat, Plan, Portal
 
 KINDS: Final[tuple[str, ...]] = get_args(Nat)
 #: Where private networks are taken from, one /24 a gateway (RFC 1918).
 PRIVATE: Final = IPv4Network("192.168.0.0/16")
+#: Where the proxy takes what was not sent to it.
+PROXY_PORT: Final = 3129
+#: The chains, in every table that knows one, in which who has logged in is let through.
+ADMITTED: Final = "ADMITTED"
 
 
 def names(vantages: Mapping[str, Vantage]) -> dict[str, str]:
@@ -52,12 +61,24 @@ def hang(
         draft.node(name, "vantage", **about, resolver=resolver)
         return draft.link(router, name, area)[0]
     number = draft.gateways() + 1
-    gateway = draft.node(f"gw{number}", "router", **about, nat=vantage.nat)
+    gateway = draft.node(f"gw{number}", "router", **about, nat=vantage.nat, proxy=vantage.proxy,
+                         portal=vantage.portal)  # fmt: skip
     facing, _ = draft.link(router, gateway, area)
     draft.node(name, "vantage", **about, resolver=resolver)
     network = IPv4Network((int(PRIVATE.network_address) + 256 * number, 24))
     draft.link(gateway, name, area, private=network)
     return facing
+
+
+def ends(plan: Plan, node: str) -> tuple[End, End]:
+    """Return a gateway's interfaces: the one that looks at the world, and at its client."""
+    outer, inner = (e for li in plan.links for e in li.ends if e.node == node)
+    return outer, inner
+
+
+def inner(plan: Plan, node: str) -> str:
+    """Return the address under which a gateway's client knows it."""
+    return ends(plan, node)[1].addresses[0].partition("/")[0]
 
 
 def script(plan: Plan, node: str) -> str:
@@ -67,27 +88,81 @@ def script(plan: Plan, node: str) -> str:
     port from the client, which then would get another one toward that sender. Out-of-window
     segments are translated too: what a client makes of forged ones is its own affair.
     """
-    kind = plan.node(node).nat
-    if kind is None:
+    here = plan.node(node)
+    if here.nat is None:
         return ""
-    outer, inner = (e for li in plan.links for e in li.ends if e.node == node)
-    public = outer.addresses[0].partition("/")[0]
-    here = f"-A POSTROUTING -o {outer.interface} -s {inner.addresses[0]}"
-    chance = ":1024-65535 --random-fully" if kind == "symmetric" else ""
-    rules = [f"{here} -p {p} -j SNAT --to-source {public}{chance}" for p in ("udp", "tcp")]
-    rules.append(f"{here} -j SNAT --to-source {public}")
-    closed = [f"-A INPUT -i {outer.interface} -p {p} -j DROP" for p in ("udp", "tcp")]
-    table = ["*nat", *rules, "COMMIT", "*filter", *closed, "COMMIT"]
+    outside, inside = ends(plan, node)
+    nat, table = _translation(here.nat, outside, inside), _closed(outside.interface)
+    six: list[str] = []
+    if here.proxy:
+        nat.append(f"{_asked(inside)} -p tcp --dport 80 -j REDIRECT --to-ports {PROXY_PORT}")
+        answered = "-m conntrack --ctstate ESTABLISHED -j ACCEPT"
+        table.insert(0, f"-A INPUT -i {outside.interface} {answered}")
+    if here.portal:
+        passing = [plan.primary(other.name) for other in plan.nodes if other.role == "control"]
+        nat += _captured(inside, here.portal)
+        table += _held(inside, here.portal, passing)
+        six += ["*filter", *_held(inside, None, ()), "COMMIT"]
     return "\n".join(
         (
             'export XTABLES_LOCKFILE="$(mktemp -u)"',
-            "iptables-restore -w 5 <<'END'",
-            *table,
-            "END",
+            *_restore("iptables", ["*nat", *nat, "COMMIT", "*filter", *table, "COMMIT"]),
+            *(_restore("ip6tables", six) if six else ()),
             'rm -f "$XTABLES_LOCKFILE"',
             *(f"echo 1 > /proc/sys/net/netfilter/nf_conntrack_{key}" for key in _SYSCTLS),
         )
     )
+
+
+def relocked() -> str:
+    """Write what makes a gateway's portal forget who has logged in."""
+    tables = ("iptables -w 5 -t nat", "iptables -w 5", "ip6tables -w 5")
+    flushed = "\n".join(f"{table} -F {ADMITTED}" for table in tables)
+    return f'export XTABLES_LOCKFILE="$(mktemp -u)"\n{flushed}\nrm -f "$XTABLES_LOCKFILE"'
+
+
+def _restore(tool: str, lines: list[str]) -> list[str]:
+    return [f"{tool}-restore -w 5 <<'END'", *lines, "END"]
+
+
+def _translation(kind: Nat, outside: End, inside: End) -> list[str]:
+    public = outside.addresses[0].partition("/")[0]
+    leaving = f"-A POSTROUTING -o {outside.interface} -s {inside.addresses[0]}"
+    chance = ":1024-65535 --random-fully" if kind == "symmetric" else ""
+    rules = [f"{leaving} -p {p} -j SNAT --to-source {public}{chance}" for p in ("udp", "tcp")]
+    return [*rules, f"{leaving} -j SNAT --to-source {public}"]
+
+
+def _closed(interface: str) -> list[str]:
+    return [f"-A INPUT -i {interface} -p {p} -j DROP" for p in ("udp", "tcp")]
+
+
+def _asked(inside: End) -> str:
+    return f"-A PREROUTING -i {inside.interface}"
+
+
+def _captured(inside: End, portal: Portal) -> list[str]:
+    """Have the gateway itself answer what the portal answers."""
+    taken = [("tcp", 80), *((p, 53) for p in ("udp", "tcp") if portal.answers_dns)]
+    return [
+        f":{ADMITTED} - [0:0]",
+        f"{_asked(inside)} -j {ADMITTED}",
+        *(f"{_asked(inside)} -p {p} --dport {port} -j REDIRECT" for p, port in taken),
+    ]
+
+
+def _held(inside: End, portal: Portal | None, passing: Iterable[str]) -> list[str]:
+    """Keep everything else of the client's; without a portal for this version of IP, silently."""
+    rule = f"-A FORWARD -i {inside.interface}"
+    questions = [f"{rule} -p {p} --dport 53 -j ACCEPT" for p in ("udp", "tcp")]
+    return [
+        f":{ADMITTED} - [0:0]",
+        f"{rule} -j {ADMITTED}",
+        *(f"{rule} -p udp -d {address} -j ACCEPT" for address in passing),
+        *(questions if portal and not portal.answers_dns else ()),
+        *([f"{rule} -p tcp -j REJECT --reject-with tcp-reset"] if portal else ()),
+        f"{rule} -j DROP",
+    ]
 
 
 #: Forged segments pass; the kernel tells of each translation.

@@ -79,7 +79,7 @@ def _rows(branch: _Branch, lead: str, below: str) -> Iterator[tuple[str, str, st
     remarks = [*_carried(branch.link, branch.node.name)] if branch.link else []
     remarks += [f"also to {', '.join(branch.peers)}"] if branch.peers else []
     node = branch.node
-    title = f"{node.nat} NAT" if node.nat else TITLES.get(node.role, node.role)
+    title = _gateway(node) if node.nat else TITLES.get(node.role, node.role)
     yield lead + node.name, title, node.name, remarks
     for child in branch.children:
         last = child is branch.children[-1]
@@ -87,6 +87,12 @@ def _rows(branch: _Branch, lead: str, below: str) -> Iterator[tuple[str, str, st
         yield from _rows(
             child, f"{below}{'└' if last else '├'}{line} ", below + ("   " if last else "│  ")
         )
+
+
+def _gateway(node: Node) -> str:
+    """Say what stands on a gateway."""
+    more = ", proxy" if node.proxy else ", portal" if node.portal else ""
+    return f"{node.nat} NAT{more}"
 
 
 def _carried(link: Link, lower: str) -> Iterator[str]:

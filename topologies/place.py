@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from topologies.plan import Nat
+from topologies.plan import Nat, Portal
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,8 @@ class Vantage:
 
     `line` and its kin have neither cities nor carriers; there both stay None. `access` says how it
     is joined to its carrier (`cellular`, `fixed`); None, by neither: straight to its city's router.
-    `nat` puts a gateway of its own before it that translates IPv4 addresses (`topologies.gateway`).
+    `nat` puts a gateway of its own before it that translates IPv4 addresses (`topologies.gateway`),
+    on which there may be a transparent `proxy` or a captive `portal`.
     """
 
     city: str | None = None
@@ -21,6 +22,8 @@ class Vantage:
     abroad: bool = False
     access: str | None = None
     nat: Nat | None = None
+    proxy: bool = False
+    portal: Portal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,27 @@ MTU = 1500
 
 
 @dataclass(frozen=True, slots=True)
+class Portal:
+    """How a captive portal meets a client that has not logged in (`topologies.portal`).
+
+    `status` is what it answers to HTTP. Where it `answers_dns`, every name leads to it; else
+    questions pass. Who knows the `voucher` is let through.
+    """
+
+    status: int = 302
+    answers_dns: bool = False
+    voucher: str = "coffee"
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One network namespace: a host, a router, or a censor's box.
 
     `addresses` are service addresses beside those of the links (/32 and /128, on `lo`).
     `resolver` is the address its resolv.conf names. `city`, `carrier` and `asn` say where it
     stands; None where the topology has no such thing. `nat` makes a router a gateway: its second
-    interface looks at a client with a private address. A recursor that `keeps` answers has a cache;
+    interface looks at a client with a private address; HTTP through it goes by a transparent
+    `proxy`, or is held up by a `portal`. A recursor that `keeps` answers has a cache;
     one that `validates` believes what is signed alone.
     """
 
@@ -40,6 +54,8 @@ class Node:
     nat: Nat | None = None
     keeps: bool = False
     validates: bool = False
+    proxy: bool = False
+    portal: Portal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from filterbed.stage.capture import Captures
 from filterbed.stage.delay import Holds
 from filterbed.stage.translator import Translators
 from filterbed.stage.vantage import Control, place
+from topologies import gateway, services
 from topologies import network as net
-from topologies import services
 from topologies.errors import ServiceError
 from topologies.network import Network
 from topologies.services import unbound
@@ -102,9 +102,15 @@ class Ground:
         return found + self.holds.dead() + self.translators.dead()
 
     def forget(self) -> None:
-        """Have recursors forget what they keep; MachineError where one does not."""
+        """Have recursors forget what they keep, and portals who has logged in.
+
+        Raises: MachineError, NetworkError where one does not.
+        """
         for recursor in unbound.recursors(self.network.plan, self.order.scenario.services):
             unbound.flush(recursor, WORK)
+        for node in self.network.plan.nodes:
+            if node.portal:
+                self.network.run(node.name, gateway.relocked())
 
     def still(self) -> list[str]:
         """End what makes traffic, then let go what is on its way; say what a delay lost.

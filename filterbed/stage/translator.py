@@ -1,4 +1,7 @@
-"""Have each gateway's kernel tell of the translations it makes, for as long as a run lasts."""
+"""Have each gateway's kernel tell of the translations it makes, for as long as a run lasts.
+
+What a gateway's proxy made of its client's connections is read from the proxy's own log.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from filterbed import translation
 from filterbed.rundir import RunDir
 from topologies.network import Network, NetworkError, wait_until
+from topologies.services import squid
 
 _READY_SECONDS = 10.0
 #: NETLINK_NETFILTER, in the second column of /proc/net/netlink; groups are in the fourth.
@@ -18,6 +22,9 @@ class Translators:
     """What listens on every gateway; ends with the network."""
 
     def __init__(self, network: Network, rundir: RunDir) -> None:
+        self._proxies = [
+            squid.log(node.name, rundir.logs) for node in network.plan.nodes if node.proxy
+        ]
         self._running: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
         for node in network.plan.nodes:
             if node.nat is None:
@@ -56,10 +63,13 @@ class Translators:
 
     def translations(self) -> translation.Translations:
         """Return every translation so far. Raises: ValueError where some were not heard of."""
-        logs = (log for _, log in self._running.values())
-        return translation.joined(
-            translation.read(log.read_text("utf-8", "replace").splitlines()) for log in logs
-        )
+        kernels = [translation.read(_lines(log)) for _, log in self._running.values()]
+        proxies = [translation.proxied(_lines(log)) for log in self._proxies]
+        return translation.joined([*kernels, *proxies])
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text("utf-8", "replace").splitlines() if log.exists() else []
 
 
 def _listens(process: subprocess.Popen[bytes]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from filterbed.header import PROTOCOLS, flow_key, raw
-from filterbed.translation import joined, read
+from filterbed.translation import joined, proxied, read
 
 UDP = (
     "[1795471.785441]\t    [NEW] udp      17 30 src=192.168.1.2 dst=8.8.8.8 sport=48501 dport=53 "
@@ -48,3 +48,29 @@ def test_a_record_with_holes_is_refused() -> None:
 
 def test_gateways_are_put_together() -> None:
     assert joined([read([UDP]), read([TCP])]) == read([UDP, TCP])
+
+
+PROXY = (
+    "1795484753.439 192.168.1.2 43816 88.198.0.10 80 202.106.45.2 48994 88.198.0.10 80 200 GET "
+    "http://www.a.net/"
+)
+
+
+def test_a_proxys_connection_is_its_clients() -> None:
+    far = (raw("88.198.0.10"), 80)
+    (inner,), ((seen,),) = zip(*proxied([PROXY]).items(), strict=True)
+    assert inner == flow_key(PROTOCOLS["tcp"], (raw("192.168.1.2"), 43816), far)
+    assert seen == flow_key(PROTOCOLS["tcp"], (raw("202.106.45.2"), 48994), far)
+
+
+def test_one_connection_to_a_proxy_may_become_several() -> None:
+    (seen,) = proxied([PROXY, PROXY.replace("48994", "48996"), PROXY]).values()
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "1795484754.8 192.168.1.2 46380 88.198.0.9 80 - - - - 000 GET http://a.net/", "1 2 3"],
+)
+def test_what_a_proxy_answers_by_itself_becomes_nothing(line: str) -> None:
+    assert proxied([line]) == {}

@@ -7,8 +7,9 @@ import pytest
 from topologies import gateway, prefix
 from topologies.catalogue import build
 from topologies.errors import PlanError
+from topologies.picture import picture
 from topologies.place import Vantage
-from topologies.plan import Plan
+from topologies.plan import Plan, Portal
 from topologies.route import walk
 
 
@@ -91,3 +92,61 @@ def test_what_cannot_be_is_refused() -> None:
     said = {problem.path: str(problem) for problem in caught.value.problems}
     assert "did you mean 'cone'" in said["vantages", "home", "nat"]
     assert "a name that is free" in said["vantages", "gw1"]
+
+
+def accesses() -> Plan:
+    vantages = {
+        "home": Vantage(nat="cone", proxy=True),
+        "hotel": Vantage(nat="cone", portal=Portal()),
+        "cafe": Vantage(nat="symmetric", portal=Portal(status=511, answers_dns=True)),
+    }
+    return build({"use": "line"}, vantages, {})
+
+
+def test_a_proxy_takes_http_alone_and_hears_what_it_asked_for() -> None:
+    plan = accesses()
+    rules = gateway.script(plan, "gw1").splitlines()
+    taken = "-A PREROUTING -i gw1-eth1 -p tcp --dport 80 -j REDIRECT --to-ports 3129"
+    assert [rule for rule in rules if "PREROUTING" in rule] == [taken]
+    answers = [rule for rule in rules if rule.startswith("-A INPUT")]
+    assert "ESTABLISHED -j ACCEPT" in answers[0]
+    assert all(rule.endswith("-j DROP") for rule in answers[1:])
+    assert "ip6tables" not in "\n".join(rules)
+    assert gateway.inner(plan, "gw1") == "192.168.1.1"
+
+
+@pytest.mark.parametrize(("node", "questions"), [("gw2", "ACCEPT"), ("gw3", "REDIRECT")])
+def test_a_portal_holds_everything_until_it_admits(node: str, questions: str) -> None:
+    plan = accesses()
+    four, six = gateway.script(plan, node).split("ip6tables-restore")
+    held = [rule for rule in four.splitlines() if rule.startswith("-A FORWARD")]
+    assert held[0].endswith("-j ADMITTED")
+    assert held[-1] == f"-A FORWARD -i {node}-eth1 -j DROP"
+    assert f"-d {plan.primary('control')} -j ACCEPT" in held[1]
+    assert {r.split()[-1] for r in four.splitlines() if "--dport 53 " in r} == {questions}
+    assert "REJECT" not in six
+    assert six.count("-j DROP") == 1
+    assert [line for line in gateway.relocked().splitlines() if "-F ADMITTED" in line][2:] == [
+        "ip6tables -w 5 -F ADMITTED"
+    ]
+
+
+def test_what_stands_on_a_gateway_is_drawn() -> None:
+    drawn = picture(accesses())
+    assert "cone NAT, proxy" in drawn
+    assert "symmetric NAT, portal" in drawn
+
+
+def test_a_proxy_and_a_portal_need_a_gateway_and_not_each_other() -> None:
+    with pytest.raises(PlanError) as caught:
+        build(
+            {"use": "line"},
+            {
+                "home": Vantage(proxy=True),
+                "both": Vantage(nat="cone", proxy=True, portal=Portal()),
+            },
+            {},
+        )
+    said = {problem.path: str(problem) for problem in caught.value.problems}
+    assert "add `nat: cone`" in said["vantages", "home", "proxy"]
+    assert "either a proxy or a portal" in said["vantages", "both", "portal"]

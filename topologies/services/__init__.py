@@ -9,6 +9,7 @@ from topologies.plan import Plan
 from topologies.service import Echo, Resolver, Service, Sip, Skype, Turn, Web
 from topologies.services import (
     caddy,
+    captive,
     dnssec,
     firewall,
     kamailio,
@@ -16,6 +17,7 @@ from topologies.services import (
     nsd,
     sipp,
     skype,
+    squid,
     turn,
     unbound,
 )
@@ -76,6 +78,7 @@ def programs(
             own = _held(plan, node.name)
             anchor = signer.anchor() if signer and node.validates else None
             found.append(unbound.program(node.name, own, workdir, keeps=node.keeps, anchor=anchor))
+    found += [*squid.programs(plan, workdir), *captive.programs(plan, workdir)]
     for name in dict.fromkeys(service.node for service in services):
         here = [service for service in services if service.node == name]
         webs = [service for service in here if isinstance(service, Web)]
