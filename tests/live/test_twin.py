@@ -17,6 +17,7 @@ PROJECT = Path(__file__).parents[2]
     "name",
     [
         *("quiet/bad-servers", "quiet/black-hole", "quiet/no-http3"),
+        *("quiet/transparent-proxy", "quiet/captive-portal"),
         *("voip/congestion", "voip/phone-to-pc"),
         *("http/geo-blocking", "http/store-delisting", "dns/poisoned-cache"),
         "dns/forged-handshake",
