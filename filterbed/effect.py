@@ -3,7 +3,7 @@
 The proof holds this against the truth: a scenario that declares a forged address while its policy
 answers NXDOMAIN is wrong although both are acts. An act names what it *can* be seen as; which of
 it a client sees is the live run's business.
-A forged DNS answer shows as itself, or as SERVFAIL where a recursor that validates was told it.
+A forged DNS answer shows as itself, or, told to a recursor that validates, as its SERVFAIL.
 What a call's media suffers is told by the rule's acts: to drop, thin, police, hold and cut are
 logged alike.
 
@@ -15,17 +15,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import dns.exception
 import dns.message
 import dns.rcode
 
-from filterbed.header import dissect
+from filterbed.header import dissect, raw
 from scenarios.model import Label
 
 Event = Mapping[str, Any]
+#: The events of what touches traffic (docs/design.md, events).
+ACTS: Final = frozenset({"injected", "dropped", "rewritten", "held", "intercepted"})
 #: What each rule does, by its id: the acts of its `then`, as the policy writes them.
 Rules = Mapping[str, Sequence[Mapping[str, Any]]]
 _RST, _FIN = 0x04, 0x01
@@ -35,6 +37,10 @@ _RCODES: Final = {
     dns.rcode.REFUSED: "dns.refused",
     dns.rcode.SERVFAIL: "dns.servfail",
 }
+#: What a forged answer shows by itself; to check its signature finds none.
+_ANSWERED: Final = frozenset(
+    (*_RCODES.values(), "dns.injection.nodata", "dns.injection.bogon", "dns.injection.other")
+)
 #: What a connection that is reset, closed or starved shows, by what triggered it.
 _RESET: Final = {
     "tls.sni": ("tls.reset.sni", "tls.reset.other"),
@@ -89,8 +95,14 @@ _ANY_LOST: Final = {
 }  # fmt: skip
 
 
-def effects(event: Event, rules: Rules | None = None) -> frozenset[str]:
-    """Return the taxonomy nodes that one act can manifest as; empty for what is no act."""
+def effects(
+    event: Event, rules: Rules | None = None, validating: Collection[bytes] = ()
+) -> frozenset[str]:
+    """Return the taxonomy nodes that one act can manifest as; empty for what is no act.
+
+    Args:
+        validating: raw addresses of recursors that believe only what is signed.
+    """
     then = (rules or {}).get(str(event.get("rule")), ())
     word = event.get("event")
     found: set[str] = set()
@@ -105,12 +117,19 @@ def effects(event: Event, rules: Rules | None = None) -> frozenset[str]:
         found |= _lost(event, then)
     elif word == "intercepted":
         found.add(_FORGED.get(str(event.get("signed")), "tls.mitm"))
+    if _ANSWERED & found and _client(event) in validating:
+        found.add("dns.servfail")
     if found and event.get("residual"):
         found.add("residual")
     return frozenset(found)
 
 
-def consistent(label: Label, acts: Iterable[Event], rules: Rules | None = None) -> bool:
+def consistent(
+    label: Label,
+    acts: Iterable[Event],
+    rules: Rules | None = None,
+    validating: Collection[bytes] = (),
+) -> bool:
     """Say whether any of `acts` can be what `label` declares.
 
     An effect and a mechanism agree where one is the other or leads to it. A label that names no
@@ -120,12 +139,21 @@ def consistent(label: Label, acts: Iterable[Event], rules: Rules | None = None) 
     acts = list(acts)
     taken = {act.get("n") for act in acts if act.get("event") == "intercepted"}
     shown = [a for a in acts if a.get("event") == "intercepted" or a.get("n") not in taken]
-    seen = {effect for act in shown for effect in effects(act, rules)}
+    seen = {effect for act in shown for effect in effects(act, rules, validating)}
     if "rtp.oneway" in seen and _ways(shown) == {"client", "server"}:
         seen.add("rtp.timeout")  # two rules, a way each
     return not label.mechanisms or any(
         _leads(one, other) or _leads(other, one) for one in label.mechanisms for other in seen
     )
+
+
+def _client(event: Event) -> bytes | None:
+    """Return who began the flow that an act is about."""
+    flow = event.get("flow")
+    try:
+        return raw(str(flow["client"])) if isinstance(flow, Mapping) else None
+    except (KeyError, ValueError):
+        return None
 
 
 def _ways(acts: Iterable[Event]) -> set[Any]:
@@ -177,7 +205,7 @@ def _datagram(payload: bytes) -> set[str]:
     except (dns.exception.DNSException, ValueError):
         return set()
     if answer.rcode() in _RCODES:
-        return {_RCODES[answer.rcode()], "dns.servfail"}
+        return {_RCODES[answer.rcode()]}
     addresses = [
         ipaddress.ip_address(item.address)
         for rrset in answer.answer
@@ -185,10 +213,10 @@ def _datagram(payload: bytes) -> set[str]:
         if hasattr(item, "address")
     ]
     if not addresses:
-        return {"dns.injection.nodata", "dns.servfail"}
+        return {"dns.injection.nodata"}
     if all(not a.is_global or a.is_reserved for a in addresses):
-        return {"dns.injection.bogon", "dns.injection.blockpage", "dns.servfail"}
-    return {"dns.injection.other", "dns.injection.blockpage", "dns.servfail"}
+        return {"dns.injection.bogon", "dns.injection.blockpage"}
+    return {"dns.injection.other", "dns.injection.blockpage"}
 
 
 def _lost(event: Event, then: Sequence[Mapping[str, Any]]) -> set[str]:

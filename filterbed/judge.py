@@ -12,11 +12,12 @@ from typing import Any
 
 from filterbed import latency, observation, pcapng, question, race, score
 from filterbed.audit import Scene, Tap, audit
+from filterbed.effect import ACTS
 from filterbed.order import Order, Result, Spell, ToolRun
 from filterbed.question import Pair
 from filterbed.rundir import RunDir
 from filterbed.score import Row
-from filterbed.settle import ACTS, Testimony, settle, spans
+from filterbed.settle import Testimony, settle, spans
 from filterbed.witness import capture_counts, capture_drops, compare, gather
 from scenarios import taxonomy
 from scenarios.model import Censor, Label, Scenario

@@ -10,8 +10,6 @@ by one target may hit the next.
 from __future__ import annotations
 
 import json
-import re
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,32 +20,18 @@ from typing import Any, Final, TypeGuard, cast
 from filterbed.attribution import Owner, of_measurements
 from filterbed.effect import Rules, consistent, effects
 from filterbed.header import Flow, flow_text
-from filterbed.pcapng import CaptureError, Frame, read, write
+from filterbed.pcapng import CaptureError, Frame, read
 from filterbed.question import Pair, Question, network_block
+from filterbed.rehearsal import Act, Door, Laid, Replay, rehearse
 from filterbed.score import label_text
 from filterbed.translation import NONE, Translations
 from scenarios.model import Truth
 
-#: What touches traffic (docs/design.md, events).
-ACTS: Final = frozenset({"injected", "dropped", "rewritten", "held", "intercepted"})
 #: Between two targets of one vantage, laid in order; seconds.
 STEP: Final = 0.1
 #: Added to the policy's longest memory; also the least gap. Seconds.
 MARGIN: Final = 60.0
-#: A replay of one control pass takes well under a second.
-DEADLINE: Final = 120.0
 ENGINE: Final = (sys.executable, "-P", "-m", "censor")
-_WAY: Final = ("--active", "--certain", "--json")
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """One box's witness of the control pass."""
-
-    box: str
-    record: Path
-    policy: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +40,6 @@ class Group:
 
     owner: Owner
     frames: tuple[Frame, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Laid:
-    """A recording in which groups stand one after another; `owners[n - 1]` owns packet n."""
-
-    frames: tuple[Frame, ...]
-    owners: tuple[Owner, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One act of one box, and whose packet drew it."""
-
-    box: str
-    owner: Owner
-    event: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        words = [f"{self.box} {self.event['event']}"]
-        words += [f"{key} {self.event[key]}" for key in ("rule",) if self.event.get(key)]
-        if self.event.get("trigger"):
-            words.append(f"trigger {json.dumps(self.event['trigger'], sort_keys=True)}")
-        if self.event.get("residual"):
-            words.append("from a memory")
-        return ", ".join(words)
 
 
 def prove(
@@ -106,7 +64,7 @@ def prove(
     ordered: list[Act] = []
     seen: dict[str, dict[Owner, int]] = {}
     problems: list[str] = []
-    jobs: list[tuple[list[Act], _Replay]] = []
+    jobs: list[tuple[list[Act], Replay]] = []
     for door in doors:
         try:
             frames = read(door.record).frames
@@ -119,8 +77,10 @@ def prove(
         gap = memory(policy) + MARGIN
         for way, acts in (("alone", alone), ("ordered", ordered)):
             laid = lay(groups, gap=gap, alone=way == "alone")
-            jobs.append((acts, _Replay(door, laid, work / f"{door.box}.{way}.pcapng")))
-    for (acts, _), (found, wrong) in zip(jobs, _run([job for _, job in jobs], engine), strict=True):
+            jobs.append((acts, Replay(door, laid, work / f"{door.box}.{way}.pcapng")))
+    for (acts, _), (found, wrong) in zip(
+        jobs, rehearse([job for _, job in jobs], engine), strict=True
+    ):
         acts += found
         problems += wrong
     return problems or judge(question, alone, ordered, seen, _uncertain(doors), _rules(doors))
@@ -168,7 +128,10 @@ def lay(groups: Sequence[Group], *, gap: float, alone: bool) -> Laid:
 
 
 def memory(policy: Any) -> float:
-    """Return the longest residual memory of a policy document, in seconds."""
+    """Return until how long after its cause a policy's last memory acts, in seconds.
+
+    The document's durations are seconds, as the runner resolved them.
+    """
     if isinstance(policy, list):
         return max(map(memory, policy), default=0.0)
     if not isinstance(policy, dict):
@@ -176,18 +139,8 @@ def memory(policy: Any) -> float:
     inner = max(map(memory, policy.values()), default=0.0)
     residual = policy.get("residual")
     if isinstance(residual, dict):
-        inner = max(inner, duration(residual.get("seconds")))
+        inner = max(inner, float(residual["seconds"]) + float(residual.get("after", 0.0)))
     return inner
-
-
-def duration(value: object) -> float:
-    """Read seconds, or text with a unit ("90 s"); 0 for what is neither."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    match = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", value) if isinstance(value, str) else None
-    if match is None or match[2] not in _UNITS:
-        return 0.0
-    return float(match[1]) * _UNITS[match[2]]
 
 
 def _uncertain(doors: Iterable[Door]) -> frozenset[tuple[str, str]]:
@@ -263,7 +216,8 @@ def _pair_problem(
             "right after the target whose memory should hit it, or declare its baseline"
         )
     if network_block(truth.label):
-        return _block_problem(truth, told, alone, ordered, uncertain, rules) or (
+        known = uncertain, rules, question.validating
+        return _block_problem(truth, told, alone, ordered, *known) or (
             None
             if alone
             else f"is declared {told}, but fed the control pass the engine draws no act on it "
@@ -286,6 +240,7 @@ def _block_problem(
     ordered: Sequence[Act],
     uncertain: frozenset[tuple[str, str]],
     rules: Rules | None,
+    validating: frozenset[bytes],
 ) -> str | None:
     """Say why the acts on a target do not prove that it is always blocked as declared."""
     if not alone and ordered:
@@ -299,8 +254,8 @@ def _block_problem(
             f"is declared {told}, but only by chance or if it wins its race ({alone[0]}): write "
             "decided-by: log, and the box's own log says what was true"
         )
-    if sure and not consistent(truth.label, [act.event for act in sure], rules):
-        seen_as = sorted({node for act in sure for node in effects(act.event, rules)})
+    if sure and not consistent(truth.label, [act.event for act in sure], rules, validating):
+        seen_as = sorted({node for act in sure for node in effects(act.event, rules, validating)})
         return (
             f"is declared {told}, but what the engine does to it can only be seen as "
             f"{', '.join(seen_as) or 'nothing'}: {sure[0]}"
@@ -328,71 +283,3 @@ def _by_owner(acts: Iterable[Act]) -> dict[Owner, list[Act]]:
 
 def _is_pair(owner: Owner) -> TypeGuard[Pair]:
     return owner is not None and isinstance(owner[0], str)
-
-
-@dataclass(frozen=True, slots=True)
-class _Replay:
-    """What one engine is to be fed; its answers go to files beside the recording."""
-
-    door: Door
-    laid: Laid
-    path: Path
-
-    @property
-    def answer(self) -> Path:
-        return self.path.with_suffix(".jsonl")
-
-    @property
-    def log(self) -> Path:
-        return self.path.with_suffix(".log")
-
-
-def _run(replays: Sequence[_Replay], engine: Sequence[str]) -> list[tuple[list[Act], list[str]]]:
-    """Run all replays at once; whatever happens, no engine outlives this."""
-    started: list[subprocess.Popen[bytes]] = []
-    try:
-        for replay in replays:
-            started.append(_start(replay, engine))
-        pairs = zip(replays, started, strict=True)
-        return [_finish(replay, process) for replay, process in pairs]
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
-def _start(replay: _Replay, engine: Sequence[str]) -> subprocess.Popen[bytes]:
-    replay.path.parent.mkdir(parents=True, exist_ok=True)
-    write(replay.path, ("inside", "outside"), replay.laid.frames)
-    with replay.answer.open("wb") as out, replay.log.open("wb") as err:
-        return subprocess.Popen(
-            [*engine, "replay", str(replay.path), "--policy", str(replay.door.policy), *_WAY],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-        )
-
-
-def _finish(replay: _Replay, process: subprocess.Popen[bytes]) -> tuple[list[Act], list[str]]:
-    """Wait for an engine; return its acts, or what went wrong."""
-    where = f"proof: box {replay.door.box}: the engine"
-    try:
-        status = process.wait(DEADLINE)
-    except subprocess.TimeoutExpired:
-        return [], [f"{where} did not finish within {DEADLINE:.0f} s"]
-    if status != 0:
-        said = replay.log.read_text("utf-8", "replace").strip()[-500:]
-        return [], [f"{where} ended with status {status}: {said or '(it said nothing)'}"]
-    acts: list[Act] = []
-    for number, line in enumerate(replay.answer.read_text("utf-8", "replace").splitlines(), 1):
-        try:
-            event = json.loads(line)
-            if event.get("event") not in ACTS:
-                continue
-            n = event["n"]
-            if not 1 <= n <= len(replay.laid.owners):
-                raise ValueError(f"there is no packet {n}")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return [], [f"{where} gave an event that cannot be read, line {number}: {error!r}"]
-        acts.append(Act(replay.door.box, replay.laid.owners[n - 1], event))
-    return acts, []

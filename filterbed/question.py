@@ -26,7 +26,8 @@ class Question:
     `clients`: raw address -> the vantage it belongs to, a gateway's to the vantage behind it.
     `resolvers`: raw address -> the vantages that ask this recursor. `dns`: name -> its addresses in
     the sandbox's zone. `truths` are the whole scenario's, also of targets that are not asked.
-    `spread`: flows take several paths, so not each of them meets every box.
+    `spread`: flows take several paths, so not each of them meets every box. `validating`: the raw
+    addresses of recursors that believe only what is signed.
     """
 
     vantages: tuple[str, ...]
@@ -36,6 +37,7 @@ class Question:
     resolvers: Mapping[bytes, tuple[str, ...]]
     dns: Mapping[str, tuple[str, ...]]
     spread: bool = False
+    validating: frozenset[bytes] = frozenset()
 
     @property
     def partial(self) -> bool:
@@ -122,6 +124,12 @@ def of_scenario(
         resolvers(scenario.plan, kept),
         {plain(name): found for name, found in scenario.dns.items()},
         spread=any(route.also for route in scenario.plan.routes),
+        validating=frozenset(
+            raw(address)
+            for node in scenario.plan.nodes
+            if node.validates
+            for address in addresses(scenario.plan, node.name)
+        ),
     )
 
 

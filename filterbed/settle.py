@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from filterbed.effect import ACTS
 from filterbed.header import Flow, Header, dissect, flow_of_event, flow_text, quoted
 from filterbed.naming import name_of, plain, stream
 from filterbed.pcapng import Frame
@@ -27,7 +28,6 @@ from filterbed.question import Pair, Question, expected, network_block, ports, t
 from filterbed.score import label_text
 from scenarios.model import Label, Truth
 
-ACTS: Final = frozenset({"injected", "dropped", "rewritten", "held", "intercepted"})
 _NAMED: Final = ("dns.name", "http.host", "tls.sni", "quic.sni", "sip.host")
 #: A name comes within a flow's first packets, even if the ClientHello is split.
 _FIRST: Final = 16

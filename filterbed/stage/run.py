@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from filterbed.order import RESULT, Order, Result
-from filterbed.proof import Door, prove
+from filterbed.proof import prove
 from filterbed.question import of_scenario
+from filterbed.rehearsal import Door
 from filterbed.stage import impairment, link, passes
 from filterbed.stage.box import BoxError
 from filterbed.stage.ground import WORK, Ground

@@ -11,6 +11,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
 from filterbed.effect import consistent, effects
+from filterbed.header import raw
 from scenarios import taxonomy
 from scenarios.model import Label
 
@@ -117,8 +118,14 @@ KINDS = frozenset({
 )
 def test_what_a_recursor_cannot_verify_shows_as_its_failure(forged: Any) -> None:
     label = Label("blocked", frozenset({"dns.servfail"}), "network")
-    assert consistent(label, [injected(forged)])
-    assert not consistent(label, [injected(BASE / TCP(flags="R"))])
+    validating = frozenset({raw("61.128.128.67")})
+    flow = {"protocol": "udp", "client": "61.128.128.67", "server": "192.5.6.30"}
+    asked, other = injected(forged, flow=flow), injected(forged, flow={**flow, "client": "1.2.3.4"})
+    assert consistent(label, [asked], None, validating)
+    assert not consistent(label, [asked])
+    assert not consistent(label, [other], None, validating)
+    assert not consistent(label, [injected(forged)], None, validating)
+    assert not consistent(label, [injected(BASE / TCP(flags="R"), flow=flow)], None, validating)
 
 
 @pytest.mark.parametrize("name", sorted(CASES.keys() - VAGUE))

@@ -1,0 +1,62 @@
+"""Engines that fail, lie or hang prove nothing, and are ended; what one does is read whole."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from filterbed import rehearsal
+from filterbed.pcapng import write
+from filterbed.proof import prove
+from filterbed.rehearsal import Act, Door, Laid, Replay, rehearse
+from tests.filterbed.recording import POLICY, control, question
+
+
+def recorded(folder: Path) -> Door:
+    write(folder / "door.pcapng", ("inside", "outside"), control().frames)
+    (folder / "policy.json").write_text(json.dumps(POLICY))
+    return Door("gfw", folder / "door.pcapng", folder / "policy.json")
+
+
+def test_acts_are_read_with_whose_packet_drew_them(tmp_path: Path) -> None:
+    said = [
+        {"event": "matched", "n": 1},
+        {"event": "dropped", "n": 2, "rule": "r", "trigger": {"tls.sni": "x"}, "residual": True},
+    ]
+    lines = "\n".join(map(json.dumps, said))
+    frames = tuple(control().frames[:2])
+    laid = Laid(frames, (("bj", "one"), ("bj", "two")))
+    replay = Replay(recorded(tmp_path), laid, tmp_path / "work" / "gfw.alone.pcapng")
+    ((acts, wrong),) = rehearse([replay], (sys.executable, "-c", f"print({lines!r})"))
+    assert (acts, wrong) == ([Act("gfw", ("bj", "two"), said[1])], [])
+    assert str(acts[0]) == 'gfw dropped, rule r, trigger {"tls.sni": "x"}, from a memory'
+
+
+@pytest.mark.parametrize(
+    ("program", "report"),
+    [
+        ("import sys; sys.exit('it broke')", "ended with status 1: it broke"),
+        ("print('no json')", "gave an event that cannot be read, line 1"),
+        ('print(\'{"event": "injected", "n": 999}\')', "there is no packet 999"),
+        ('print(\'{"event": "dropped"}\')', "gave an event that cannot be read"),
+    ],
+)
+def test_an_engine_that_fails_proves_nothing(tmp_path: Path, program: str, report: str) -> None:
+    made = control()
+    door = recorded(tmp_path)
+    engine = (sys.executable, "-c", program)
+    problems = prove(question(), made.measurements, [door], work=tmp_path, engine=engine)
+    assert len(problems) == 2
+    assert all("proof: box gfw: the engine" in p and report in p for p in problems)
+
+
+def test_an_engine_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "DEADLINE", 0.2)
+    door = recorded(tmp_path)
+    engine = (sys.executable, "-c", "import time; time.sleep(60)")
+    problems = prove(question(), {}, [door], work=tmp_path, engine=engine)
+    assert all("did not finish" in problem for problem in problems)
+    assert len(problems) == 2
