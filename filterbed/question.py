@@ -24,10 +24,10 @@ class Question:
     """What is asked, in declared order, and what attributes a packet to it.
 
     `clients`: raw address -> the vantage it belongs to, a gateway's to the vantage behind it.
-    `resolvers`: raw address -> the vantages that ask this recursor. `dns`: name -> its addresses in
-    the sandbox's zone. `truths` are the whole scenario's, also of targets that are not asked.
-    `spread`: flows take several paths, so not each of them meets every box. `validating`: the raw
-    addresses of recursors that believe only what is signed.
+    `resolvers`: raw address -> the vantages that ask this recursor, or share this gateway. `dns`:
+    name -> its addresses in the sandbox. `truths` are the whole scenario's, also of targets that
+    are not asked. `spread`: flows take several paths, so not each of them meets every box.
+    `validating`: the raw addresses of recursors that believe only what is signed.
     """
 
     vantages: tuple[str, ...]
@@ -116,12 +116,13 @@ def of_scenario(
     kept = tuple(name for name in scenario.vantages if name in here)
     wanted = None if targets is None else frozenset(targets)
     asked = tuple(t for t in scenario.targets if wanted is None or t.name in wanted)
+    clients, shared = _clients(scenario.plan, kept)
     return Question(
         kept,
         asked,
         scenario.truths,
-        _clients(scenario.plan, kept),
-        resolvers(scenario.plan, kept),
+        clients,
+        {**resolvers(scenario.plan, kept), **shared},
         {plain(name): found for name, found in scenario.dns.items()},
         spread=any(route.also for route in scenario.plan.routes),
         validating=frozenset(
@@ -138,13 +139,19 @@ def addresses(plan: Plan, node: str) -> tuple[str, ...]:
     return plan.addresses(node)
 
 
-def _clients(plan: Plan, vantages: Iterable[str]) -> dict[bytes, str]:
-    """Return whose each address is: the vantage's own, and its gateway's where one translates."""
-    return {
-        raw(address): name
-        for name in vantages
-        for address in (*plan.addresses(name), *plan.seen(name))
-    }
+def _clients(
+    plan: Plan, vantages: Iterable[str]
+) -> tuple[dict[bytes, str], dict[bytes, tuple[str, ...]]]:
+    """Return whose each address is: the vantage's own, and its gateway's where one translates.
+
+    Then those that several vantages have in common, a gateway's.
+    """
+    found: dict[bytes, tuple[str, ...]] = {}
+    for name in vantages:
+        for address in map(raw, dict.fromkeys((*plan.addresses(name), *plan.seen(name)))):
+            found[address] = (*found.get(address, ()), name)
+    own = {address: names[0] for address, names in found.items() if len(names) == 1}
+    return own, {address: names for address, names in found.items() if len(names) > 1}
 
 
 def resolvers(plan: Plan, vantages: Sequence[str]) -> dict[bytes, tuple[str, ...]]:

@@ -99,6 +99,7 @@ def _vantages(document: schema.Document) -> dict[str, place.Vantage]:
             vantage.nat,
             vantage.proxy,
             _portal(vantage.portal),
+            vantage.gateway,
         )
         for name, vantage in document.vantages.items()
     }

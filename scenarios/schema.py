@@ -75,8 +75,9 @@ class Portal(Closed):
 class Vantage(Closed):
     """Where a tool looks from: a city and a carrier, or abroad (in a line: neither).
 
-    `nat` puts it behind a gateway that translates IPv4 addresses; on that its HTTP may go by a
-    transparent `proxy`, or be held up by a captive `portal`.
+    `nat` puts it behind a gateway that translates IPv4 addresses: its own, or the one that it names
+    as `gateway`, with all others who do. On its own its HTTP may go by a transparent `proxy`, or be
+    held up by a captive `portal`.
     """
 
     city: str | None = None
@@ -85,6 +86,7 @@ class Vantage(Closed):
     nat: Literal["cone", "symmetric"] | None = None
     proxy: bool = False
     portal: Portal | None = None
+    gateway: str | None = None
     abroad: bool = False
 
 

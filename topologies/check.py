@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -100,10 +100,9 @@ def names(
     for name in [*vantages][VANTAGE_LIMIT:]:
         expected = f"at most {VANTAGE_LIMIT} vantages"
         yield Problem(("vantages", name), name, expected, "prefixes have room for no more")
-    taken = {*taken, *gateway.names(vantages)}
+    yield from gateways(vantages, {*taken, *gateway.own(vantages), *vantages, *places})
+    taken = {*taken, *gateway.own(vantages)}
     for name, vantage in vantages.items():
-        if vantage.nat is not None:
-            yield from choice(("vantages", name, "nat"), vantage.nat, gateway.KINDS)
         yield from _gateway(name, vantage)
     if not vantages:
         yield Problem(("vantages",), None, "at least one vantage", "say where tools run")
@@ -131,6 +130,34 @@ def _gateway(name: str, vantage: Vantage) -> Iterator[Problem]:
     if len(asked) == 2:
         expected = "either a proxy or a portal"
         yield Problem(("vantages", name, "portal"), None, expected, "both take its HTTP")
+    if asked and vantage.gateway is not None:
+        expected = (
+            f"nothing beside `gateway`: {' and '.join(asked)} would stand on one that is shared"
+        )
+        yield Problem(("vantages", name, asked[0]), None, expected, "leave `gateway` out")
+
+
+def gateways(vantages: Mapping[str, Vantage], taken: Collection[str]) -> Iterator[Problem]:
+    """Expect kinds of gateways that there are, and sharers of one kind at one place."""
+    for name, vantage in vantages.items():
+        if vantage.nat is not None:
+            yield from choice(("vantages", name, "nat"), vantage.nat, gateway.KINDS)
+    for shared, sharers in gateway.shared(vantages).items():
+        first = vantages[sharers[0]]
+        for name in sharers:
+            path, vantage = ("vantages", name, "gateway"), vantages[name]
+            if len(shared) > NAME_LIMIT or not NAME.fullmatch(shared):
+                expected = f"at most {NAME_LIMIT} of a-z, 0-9 and -, beginning with a letter"
+                yield Problem(path, shared, expected, "it names network interfaces too")
+            if shared in taken:
+                yield Problem(path, shared, "a name that is free", "it is that of another node")
+            if vantage.nat != "symmetric":
+                hint = "of two clients that use one port, a cone could keep it for one"
+                yield Problem(path, shared, "nat: symmetric beside it", hint)
+            if replace(vantage, nat=first.nat) != first:
+                yield Problem(
+                    path, shared, f"a gateway where {name} is", f"{sharers[0]} is elsewhere"
+                )
 
 
 def addresses(places: Mapping[str, Place], taken: Mapping[str, str]) -> Iterator[Problem]:

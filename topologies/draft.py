@@ -28,6 +28,7 @@ class Draft:
         self._reserved = frozenset(ip_address(address) for address in reserved)
         self._nodes: list[Node] = []
         self._links: list[Link] = []
+        self._private = 0
         self._interfaces: Counter[str] = Counter()
         self._subnets: dict[Area, tuple[Iterator[IPv4Network], Iterator[IPv6Network]]] = {}
 
@@ -70,6 +71,7 @@ class Draft:
         `upper` takes the lower address and is never a vantage (see `plan.Link`). `private` is the
         link's IPv4 network where it is not of the area's.
         """
+        self._private += private is not None
         dealt4, dealt6 = self._dealt(area)
         v4, v6 = private or next(dealt4), next(dealt6)
         ends = []
@@ -80,9 +82,13 @@ class Draft:
         self._links.append(Link((ends[0], ends[1]), delay))
         return ends[0].interface, ends[1].interface
 
-    def gateways(self) -> int:
-        """Return how many of the nodes translate addresses."""
-        return sum(node.nat is not None for node in self._nodes)
+    def has(self, name: str) -> bool:
+        """Whether there is such a node."""
+        return any(node.name == name for node in self._nodes)
+
+    def translated(self) -> int:
+        """Return how many links have private addresses."""
+        return self._private
 
     def plan(
         self,

@@ -1,10 +1,13 @@
-"""Hang a vantage on its access router, behind a gateway of its own where its plan says so.
+"""Hang a vantage on its access router, behind a gateway where its plan says so.
 
     router --- gw1 (public IPv4) --- vantage (192.168.1.2)
 
-The gateway is a home router: IPv4 is translated, IPv6 is routed. Each translates for one vantage,
-so its public address tells the vantage; which of the vantage's flows a translated one is, the
-kernel's own record tells (`filterbed.stage.translation`).
+    router --- cgn (public IPv4) --+-- vantage (192.168.2.2)
+                                   +-- vantage (192.168.3.2)
+
+A gateway of a vantage's own is a home router, one that several share is a carrier's (RFC 6888).
+IPv4 is translated, IPv6 is routed. A public address tells the vantages behind it; which of their
+flows a translated one is, the kernel's own record tells (`filterbed.stage.translator`).
 
 - `cone`: mapping independent of the endpoint (RFC 4787 section 4.1, REQ-1): the kernel keeps the
   client's port, whatever the destination, and there is one client alone to use it.
@@ -12,12 +15,13 @@ kernel's own record tells (`filterbed.stage.translation`).
 
 Filtering is address and port-dependent for both (section 5): what comes from where the client has
 sent nothing is dropped. The RFC's older name for the first is "port restricted cone".
-Limits:  a full cone (endpoint-independent filtering) needs a module that kernels do not have.
 
-HTTP of the client (IPv4, TCP port 80) may go by a transparent proxy on the gateway
+HTTP of the client (IPv4, TCP port 80) may go by a transparent proxy on a gateway of its own
 (`topologies.services.squid`), or be held up by a captive portal (`topologies.portal`) until the
 client has logged in: HTTP is answered there, other TCP is reset, DNS passes or is answered there
 too, all else, and all IPv6, is dropped. What measures the path before a run passes.
+Limits:  a full cone (endpoint-independent filtering) needs a module that kernels do not have. Only
+         symmetric ones are shared: of two clients that use one port, a cone could keep it for one.
 Source:  iptables-extensions(8), SNAT; RFC 4787; RFC 5780 for how it is measured.
 """
 
@@ -41,10 +45,19 @@ PROXY_PORT: Final = 3129
 ADMITTED: Final = "ADMITTED"
 
 
-def names(vantages: Mapping[str, Vantage]) -> dict[str, str]:
-    """Name the gateways; gateway -> the vantage behind it."""
-    behind = (name for name, vantage in vantages.items() if vantage.nat is not None)
-    return {f"gw{number}": name for number, name in enumerate(behind, start=1)}
+def own(vantages: Mapping[str, Vantage]) -> frozenset[str]:
+    """Return the names that gateways of one vantage's own may get."""
+    behind = sum(vantage.nat is not None for vantage in vantages.values())
+    return frozenset(f"gw{number}" for number in range(1, behind + 1))
+
+
+def shared(vantages: Mapping[str, Vantage]) -> dict[str, tuple[str, ...]]:
+    """Return who is behind each gateway that has a name; gateway -> vantages."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, vantage in vantages.items():
+        if vantage.gateway is not None:
+            found[vantage.gateway] = (*found.get(vantage.gateway, ()), name)
+    return found
 
 
 def hang(
@@ -55,25 +68,29 @@ def hang(
     area: Area,
     resolver: str,
     about: Standing,
-) -> str:
-    """Add the vantage, and its gateway if it has one; return the router's interface to them."""
+) -> str | None:
+    """Add the vantage, and its gateway if it has one; return the router's interface to them.
+
+    None where the gateway is there already.
+    """
     if vantage.nat is None:
         draft.node(name, "vantage", **about, resolver=resolver)
         return draft.link(router, name, area)[0]
-    number = draft.gateways() + 1
-    gateway = draft.node(f"gw{number}", "router", **about, nat=vantage.nat, proxy=vantage.proxy,
-                         portal=vantage.portal)  # fmt: skip
-    facing, _ = draft.link(router, gateway, area)
+    number = draft.translated() + 1
+    gateway, facing = vantage.gateway or f"gw{number}", None
+    if not draft.has(gateway):
+        draft.node(gateway, "router", **about, nat=vantage.nat, proxy=vantage.proxy,
+                   portal=vantage.portal)  # fmt: skip
+        facing, _ = draft.link(router, gateway, area)
     draft.node(name, "vantage", **about, resolver=resolver)
     network = IPv4Network((int(PRIVATE.network_address) + 256 * number, 24))
     draft.link(gateway, name, area, private=network)
     return facing
 
 
-def ends(plan: Plan, node: str) -> tuple[End, End]:
-    """Return a gateway's interfaces: the one that looks at the world, and at its client."""
-    outer, inner = (e for li in plan.links for e in li.ends if e.node == node)
-    return outer, inner
+def ends(plan: Plan, node: str) -> tuple[End, ...]:
+    """Return a gateway's interfaces: the one that looks at the world, then those at its clients."""
+    return tuple(end for link in plan.links for end in link.ends if end.node == node)
 
 
 def inner(plan: Plan, node: str) -> str:
@@ -91,8 +108,9 @@ def script(plan: Plan, node: str) -> str:
     here = plan.node(node)
     if here.nat is None:
         return ""
-    outside, inside = ends(plan, node)
-    nat, table = _translation(here.nat, outside, inside), _closed(outside.interface)
+    outside, *clients = ends(plan, node)
+    inside = clients[0]
+    nat, table = _translation(here.nat, outside, clients), _closed(outside.interface)
     six: list[str] = []
     if here.proxy:
         nat.append(f"{_asked(inside)} -p tcp --dport 80 -j REDIRECT --to-ports {PROXY_PORT}")
@@ -125,9 +143,10 @@ def _restore(tool: str, lines: list[str]) -> list[str]:
     return [f"{tool}-restore -w 5 <<'END'", *lines, "END"]
 
 
-def _translation(kind: Nat, outside: End, inside: End) -> list[str]:
+def _translation(kind: Nat, outside: End, clients: Iterable[End]) -> list[str]:
     public = outside.addresses[0].partition("/")[0]
-    leaving = f"-A POSTROUTING -o {outside.interface} -s {inside.addresses[0]}"
+    private = ",".join(end.addresses[0] for end in clients)
+    leaving = f"-A POSTROUTING -o {outside.interface} -s {private}"
     chance = ":1024-65535 --random-fully" if kind == "symmetric" else ""
     rules = [f"{leaving} -p {p} -j SNAT --to-source {public}{chance}" for p in ("udp", "tcp")]
     return [*rules, f"{leaving} -j SNAT --to-source {public}"]

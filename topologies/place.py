@@ -13,8 +13,9 @@ class Vantage:
 
     `line` and its kin have neither cities nor carriers; there both stay None. `access` says how it
     is joined to its carrier (`cellular`, `fixed`); None, by neither: straight to its city's router.
-    `nat` puts a gateway of its own before it that translates IPv4 addresses (`topologies.gateway`),
-    on which there may be a transparent `proxy` or a captive `portal`.
+    `nat` puts a gateway before it that translates IPv4 addresses (`topologies.gateway`): its own,
+    on which there may be a transparent `proxy` or a captive `portal`, or the one called `gateway`,
+    which all who name it share.
     """
 
     city: str | None = None
@@ -24,6 +25,7 @@ class Vantage:
     nat: Nat | None = None
     proxy: bool = False
     portal: Portal | None = None
+    gateway: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ def inside(
     for name, vantage in vantages.items():
         if not vantage.abroad:
             about: Standing = {"asn": ACCESS.asn}
-            facing.append(gateway.hang(draft, at, name, vantage, ACCESS, RESOLVER[0], about))
+            interface = gateway.hang(draft, at, name, vantage, ACCESS, RESOLVER[0], about)
+            facing += [interface] if interface else []
     for name, place in places.items():
         if place.inside:
             draft.node(name, "server", place.addresses, asn=ACCESS.asn, resolver=RESOLVER[0])

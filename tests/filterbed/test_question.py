@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from filterbed.question import (
 from scenarios.library import find
 from scenarios.loader import load
 from scenarios.model import Label, Scenario, Target, Truth
+from topologies.catalogue import build
+from topologies.place import Vantage
 from topologies.plan import End, Link, Node, Plan
 
 OK, BLOCKED = Label("ok"), Label("blocked", frozenset({"dns"}), "network")
@@ -139,6 +142,19 @@ def test_a_scenario_is_read_whole_or_in_part() -> None:
     part = of_scenario(loaded, vantages=loaded.vantages[:1], targets=[one, two])
     assert part.pairs == ((loaded.vantages[0], two), (loaded.vantages[0], one))
     assert part.partial
+
+
+def test_an_address_that_several_share_is_nobodys_alone() -> None:
+    loaded = scenario("voip/translated")
+    behind = {name: Vantage(nat="symmetric", gateway="cgn") for name in ("one", "two")}
+    plan = build({"use": "line"}, behind, {})
+    shared = replace(loaded, plan=plan, vantages=("one", "two"))
+    public = raw(plan.primary("cgn"))
+    both = of_scenario(shared)
+    assert both.resolvers[public] == ("one", "two")
+    assert public not in both.clients
+    assert both.clients[raw(plan.primary("two"))] == "two"
+    assert of_scenario(shared, vantages=["two"]).clients[public] == "two"
 
 
 def test_pages_come_over_tcp_unless_over_quic() -> None:

@@ -52,9 +52,11 @@ truth:
 """
 
 
-def filterbed(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def filterbed(
+    tmp_path: Path, *words: str, text: str = SCENARIO
+) -> subprocess.CompletedProcess[str]:
     path = tmp_path / "translated.yaml"
-    path.write_text(SCENARIO)
+    path.write_text(text)
     return subprocess.run(
         [sys.executable, "-P", "-m", "filterbed", words[0], str(path), *words[1:]],
         cwd=PROJECT,
@@ -78,6 +80,28 @@ def test_what_happens_to_translated_flows_is_put_down_to_their_vantages(tmp_path
     kept = {name: [_kept(*pair) for pair in flows.items()] for name, flows in made.items()}
     assert all(kept["gw1"])
     assert sum(kept["gw2"]) < len(kept["gw2"]) / 4
+
+
+_OWN = "{home: {nat: cone}, dorm: {nat: symmetric}, plain: {}}"
+_SHARED = "{dorm: &cgn {nat: symmetric, gateway: cgn}, room: *cgn, home: {nat: cone}}"
+SHARED = SCENARIO.replace(_OWN, _SHARED).replace("[home, plain]", "[home]")
+SHARED = SHARED.replace("from: dorm", "from: [dorm, room]")
+
+
+def test_a_gateway_that_several_share_hides_them_behind_one_address(tmp_path: Path) -> None:
+    """A rule against one of them hits both: nobody outside can tell them apart."""
+    done = filterbed(tmp_path, "run", "--out", str(tmp_path / "runs"), "--json", text=SHARED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = json.loads(done.stdout)["runs"]
+    log = Path(run["dir"]) / "logs" / "nat-cgn.log"
+    flows = read(log.read_text().splitlines())
+    inner = {text(address) for flow in flows for address, _ in flow[1:]}
+    outer = {text(address) for seen in flows.values() for flow in seen for address, _ in flow[1:]}
+    assert {address for address in inner if address.startswith("192.168.")} == {
+        "192.168.1.2",
+        "192.168.2.2",
+    }
+    assert len(outer - inner) == 1
 
 
 def _kept(inner: tuple, seen: tuple) -> bool:  # type: ignore[type-arg]

@@ -153,7 +153,7 @@ def test_a_fork_sends_each_flow_one_way_and_always_the_same(tmp_path: Path) -> N
     program = """
 for server in sys.argv[1:]:
     for turn in range(2):
-        say([ask(server, "forged.example.net", port=40000 + n, enough=2, seconds=0.08)
+        say([ask(server, "forged.example.net", port=40000 + n, enough=2, seconds=0.2)
              for n in range(24)])
 """
     told = at(file, "client", program, RESOLVER, RESOLVER6)

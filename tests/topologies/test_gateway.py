@@ -82,6 +82,52 @@ def test_only_gateways_translate_and_only_symmetric_ones_draw_ports() -> None:
     assert "--random-fully" not in cone
 
 
+SHARERS = {
+    "home": Vantage(nat="cone"),
+    "one": Vantage(nat="symmetric", gateway="cgn"),
+    "two": Vantage(nat="symmetric", gateway="cgn"),
+}
+
+
+def test_several_are_seen_under_the_address_of_the_gateway_they_share() -> None:
+    plan = build({"use": "line"}, SHARERS, {})
+    assert plan.seen("one")[0] == plan.seen("two")[0] == plan.primary("cgn")
+    assert plan.seen("home")[0] == plan.primary("gw1") != plan.primary("cgn")
+    assert {plan.primary(name) for name in SHARERS} == {
+        "192.168.1.2", "192.168.2.2", "192.168.3.2",
+    }  # fmt: skip
+    assert walk(plan, "two", plan.primary("servers"))[:3] == ("two", "cgn", "censor")
+    assert walk(plan, "control", plan.primary("two", 6))[-2:] == ("cgn", "two")
+    (box,) = plan.boxes
+    assert len(set(box.inside)) == len(box.inside) == 2  # one interface a gateway
+    text = gateway.script(plan, "cgn")
+    assert "-s 192.168.2.1/24,192.168.3.1/24 -p udp -j SNAT" in text
+
+
+def test_nothing_stands_on_a_gateway_that_is_shared() -> None:
+    with pytest.raises(PlanError, match="nothing beside `gateway`: proxy would stand on one"):
+        build({"use": "line"}, {"a": Vantage(nat="symmetric", gateway="cgn", proxy=True)}, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (Vantage(nat="cone", gateway="cgn"), "nat: symmetric beside it"),
+        (Vantage(gateway="cgn"), "nat: symmetric beside it"),
+        (Vantage(nat="symmetric", gateway="cgn", abroad=True), "one is elsewhere"),
+        (Vantage(nat="symmetric", gateway="core"), "a name that is free"),
+        (Vantage(nat="symmetric", gateway="home"), "a name that is free"),
+        (Vantage(nat="symmetric", gateway="gw3"), "a name that is free"),
+        (Vantage(nat="symmetric", gateway="Far too long"), "at most 9 of a-z"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(change: Vantage, said: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        build({"use": "line"}, {**SHARERS, "two": change}, {})
+    assert [problem.path for problem in caught.value.problems] == [("vantages", "two", "gateway")]
+    assert said in str(caught.value)
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(PlanError) as caught:
         build(
