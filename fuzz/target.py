@@ -212,7 +212,7 @@ def _judge(decision: Decision, now: float, *, in_path: bool) -> None:
 
 
 def _bounded(engine: Any, limits: Mapping[str, int]) -> None:
-    _demand(len(engine._states) <= limits["flows"], f"{len(engine._states)} states")
+    _demand(len(engine._table) <= limits["flows"], f"{len(engine._table)} flows")
     _demand(len(engine._memories) <= limits["residual"], f"{len(engine._memories)} memories")
     _demand(len(engine._quick) <= 2 * limits["flows"], f"{len(engine._quick)} short ways")
 

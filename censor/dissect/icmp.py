@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from censor.wire.key import Key
 from censor.wire.number import ICMP_HEADER
-from censor.wire.packet import Key, Packet, parse
+from censor.wire.packet import Packet, parse
 
 #: Messages that quote the packet they are about.
 #: Source: https://www.iana.org/assignments/icmp-parameters, RFC 792, RFC 4443 section 2.1

@@ -5,12 +5,11 @@ Each direction of a flow has a bound of its own; a hundred thousand flows would 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from typing import Final
 
 from censor.engine.state import FlowState
-from censor.read.follower import PEEKING, DtlsFollower, QuicFollower
-from censor.wire.packet import Key
+from censor.read.follower import PEEKING
 
 #: Who lost something, nearly always.
 _NOBODY: Final[list[FlowState]] = []
@@ -18,16 +17,24 @@ _NOBODY: Final[list[FlowState]] = []
 #: Bytes of all flows together.
 LIMIT: Final = 64 << 20
 
+#: Places in line that may be for nothing before anybody counts.
+SPARE: Final = 64
+
 
 class Budget:
-    """How many bytes flows keep; the one that said something longest ago is the first to lose."""
+    """How many bytes flows keep; the one that said something longest ago is the first to lose.
 
-    __slots__ = ("_held", "limit", "total")
+    Flows stand in line, once for each time they said something; only the last of a flow's places
+    counts. That is a third of what a dictionary in order would take for each of them.
+    """
+
+    __slots__ = ("_holders", "_line", "limit", "total")
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
         self.total = 0
-        self._held: OrderedDict[Key, FlowState] = OrderedDict()
+        self._holders = 0
+        self._line: deque[FlowState] = deque()
 
     def note(self, state: FlowState) -> list[FlowState]:
         """Count what a flow keeps now.
@@ -36,49 +43,62 @@ class Budget:
             more, but for what looks at payloads one by one.
         """
         size = kept(state)
-        if not (size or state.kept):
+        if not size:
+            self.forget(state)
             return _NOBODY
-        self.forget(state)
-        if size:
-            self._held[state.flow.key] = state
-            state.kept = size
-            self.total += size
+        if not state.kept:
+            self._holders += 1
+        self.total += size - state.kept
+        state.kept = size
+        state.turns += 1
+        self._line.append(state)
+        self._tidy()
         lost = []
         while self.total > self.limit:
-            _, one = self._held.popitem(last=False)
-            self.total -= one.kept
-            one.kept = 0
-            _let_go(one)
-            lost.append(one)
+            one = self._line.popleft()
+            one.turns -= 1
+            if one.kept and not one.turns:
+                self.forget(one)
+                _let_go(one)
+                lost.append(one)
         return lost
 
     def forget(self, state: FlowState) -> None:
         """Count a flow no more: it is forgotten, or keeps nothing."""
         if state.kept:
-            del self._held[state.flow.key]
+            self._holders -= 1
             self.total -= state.kept
             state.kept = 0
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Give up places that do not count, once there are more of them than others."""
+        line = self._line
+        if len(line) <= 2 * self._holders + SPARE:
+            return
+        last = deque[FlowState]()
+        for state in line:
+            state.turns -= 1
+            if state.kept and not state.turns:
+                last.append(state)
+        for state in last:
+            state.turns = 1
+        self._line = last
 
 
 def kept(state: FlowState) -> int:
     """Return how many bytes a flow keeps, in streams and of datagrams that are read together."""
-    flow = state.flow
     size = 0
-    for stream in (flow.client_stream, flow.server_stream):
-        if stream is not None:
-            size += stream.size
+    if state.client_stream is not None:
+        size = state.client_stream.size
+    if state.server_stream is not None:
+        size += state.server_stream.size
     for follower in state.followers:
-        if isinstance(follower, QuicFollower | DtlsFollower):
-            size += follower.size
+        size += follower.size
     return size
 
 
 def _let_go(state: FlowState) -> None:
-    state.flow.drop_streams()
+    state.drop_streams()
     state.topics = state.topics.only(PEEKING)
-    state.followers = tuple(
-        one
-        for app, follower in zip(state.followers[::2], state.followers[1::2], strict=True)
-        if app in PEEKING
-        for one in (app, follower)
-    )
+    state.followers = tuple([one for one in state.followers if one.app in PEEKING])

@@ -64,13 +64,13 @@ class Enforcement(Ruling):
         match act:
             case Drop():
                 if act.flow:
-                    self.state.doomed = (act, rule)
+                    self.state.own().doomed = (act, rule)
                 if self.heads(act.toward):
                     self._refuse(rule)
             case Reset() | SynAck() | Unreachable() | BlockPage():
                 self._inject(forge_at_once(act, self._trigger(act.drop, message), luck), rule, act)
                 if act.drop and isinstance(act, BlockPage):
-                    self.state.doomed = (_AFTER_PAGE, rule)
+                    self.state.own().doomed = (_AFTER_PAGE, rule)
                     self.drop(rule)
                 elif act.drop:
                     self._refuse(rule)
@@ -85,12 +85,12 @@ class Enforcement(Ruling):
                 forged = forge_response(act, self._trigger(act.drop, message), luck)
                 self._inject(forged, rule, act)
                 if act.drop and self.packet.protocol == _TCP and forged:
-                    self.state.doomed = (_AFTER_PAGE, rule)
+                    self.state.own().doomed = (_AFTER_PAGE, rule)
                 if act.drop and not (message is not None and message.answers):
                     self._refuse(rule)
             case SipEnd():
                 trigger = self._trigger(act.drop, message)
-                forged = forge_end(act, trigger, luck, self.state.dialogues)
+                forged = forge_end(act, trigger, luck, self.state.dossier.dialogues)
                 self._inject(forged, rule, act, more=act.after)
                 if act.drop:
                     self._refuse(rule)
@@ -98,8 +98,8 @@ class Enforcement(Ruling):
                 self._intercept(act, rule, message)
             case Burden():
                 load = Load(act, rule, self._now, luck, fresh=message is not None)
-                load.share(self.state.ends.pair, self._context.buckets, luck)
-                self.state.burdens = {**self.state.burdens, act.name: load}
+                load.share(self.state.pair, self._context.buckets, luck)
+                self.state.own().burdens = {**self.state.dossier.burdens, act.name: load}
             case _:
                 assert_never(act)
         if act.residual is not None:
@@ -107,9 +107,10 @@ class Enforcement(Ruling):
 
     def _fated(self, act: Act) -> bool:
         """Say whether an act's own chance came true for this flow; drawn once."""
-        fates = self.state.fates
+        fates = self.state.dossier.fates
         if act.name not in fates:
-            self.state.fates = fates = {**fates, act.name: self._context.luck.fires(act.chance)}
+            fates = {**fates, act.name: self._context.luck.fires(act.chance)}
+            self.state.own().fates = fates
         return fates[act.name]
 
     # --- in a server's place -------------------------------------------------------------
@@ -119,21 +120,21 @@ class Enforcement(Ruling):
         if message is None or self.verdict is not Verdict.ACCEPT:
             return
         state = self.state
-        found = hand_over(act, state.flow, self.packet, state.greetings, message)
+        found = hand_over(act, state, self.packet, state.dossier.greetings, message)
         if isinstance(found, str):
             self.say("unable", rule, {"reason": found})
             return
         self._takeover, self.verdict, self.acted = found, Verdict.DROP, True
-        state.doomed = (_AFTER_PAGE, rule)
+        state.own().doomed = (_AFTER_PAGE, rule)
         self.say("intercepted", rule, {"signed": "self" if act.forgery.own else "ca"})
         trigger = self._trigger(True, message)
         self._inject(forge_reset(FAREWELL, trigger, self._context.luck), rule, FAREWELL)
 
     def _pose(self, act: Impostor, rule: str) -> None:
         """Answer the client as the server would that is not there; that one hears nothing."""
-        luck, peer = self._context.luck, self.state.peer
+        luck, peer = self._context.luck, self.state.dossier.peer
         if peer is None or not peer.knows(self.packet):
-            peer = self.state.peer = Peer(self.packet, luck.between(0, _SPACE - 1))
+            peer = self.state.own().peer = Peer(self.packet, luck.between(0, _SPACE - 1))
         trigger = self._trigger(act.drop, None)
         self._inject(forge_impostor(act, trigger, peer, luck), rule, act)
         if act.drop:
@@ -177,16 +178,17 @@ class Enforcement(Ruling):
             if act.drop:
                 self._refuse(rule)
         elif message is not None and (self.packet.protocol != _TCP or act.over_tcp != "nothing"):
-            if len(self.state.pending) >= PENDING:
-                gone = self.state.pending[0]
-                self.say("evicted", gone.rule, {"what": "query", "limit": PENDING})
+            pending = self.state.dossier.pending
+            if len(pending) >= PENDING:
+                self.say("evicted", pending[0].rule, {"what": "query", "limit": PENDING})
             one = Pending.of(act, rule, self.packet, message)
-            self.state.pending = [*self.state.pending[1 - PENDING :], one]
+            self.state.own().pending = [*pending[1 - PENDING :], one]
 
     def meet_answer(self, answer: bytes) -> None:
         """Do what waits for a real answer, if that is what this packet completes."""
-        met = [one for one in self.state.pending if one.answered_by(answer)]
-        self.state.pending = [one for one in self.state.pending if one not in met]
+        dossier = self.state.own()
+        met = [one for one in dossier.pending if one.answered_by(answer)]
+        dossier.pending = [one for one in dossier.pending if one not in met]
         for one in met:
             self.state.trigger = one.message.trigger
             forged = one.forge(self.packet, not self.from_client, self._context.luck)
@@ -199,21 +201,20 @@ class Enforcement(Ruling):
                     self._rewrite(with_payload(self.packet, packet[start:]), one.rule)
             elif forged and len(answer) + 2 == self.packet.payload_length:
                 self._inject(forged, one.rule, one.act)
-                self.state.doomed = (_AFTER_PAGE, one.rule)
+                self.state.own().doomed = (_AFTER_PAGE, one.rule)
                 self.drop(one.rule)
 
     # --- burdens -------------------------------------------------------------------------
 
     def bear(self) -> None:
         """Let the packet meet what its flow bears, unless it is dropped already."""
-        state, context = self.state, self._context
+        context, pair, dossier = self._context, self.state.pair, self.state.own()
         wait, holder = 0.0, ""
-        standing = list(state.burdens.items())
+        standing, luck = list(dossier.burdens.items()), context.luck
         for name, load in standing:
             if load.over(self._now):
-                state.burdens = {key: one for key, one in state.burdens.items() if key != name}
+                dossier.burdens = {key: one for key, one in dossier.burdens.items() if key != name}
                 continue
-            pair, luck = state.ends.pair, context.luck
             held = load.weigh(self.packet, self.from_client, self._now, luck, pair, context.buckets)
             if held == LOST:
                 self.drop(load.rule)
@@ -221,9 +222,9 @@ class Enforcement(Ruling):
             if held:
                 wait, holder = wait + held, load.rule
         for name, load in standing:
-            if name in state.burdens and heads(load.act.toward, self.from_client):
+            if name in dossier.burdens and heads(load.act.toward, self.from_client):
                 self._alter(load)
-        line = state.line.get(self.from_client, 0.0)
+        line = dossier.line.get(self.from_client, 0.0)
         if wait or line > self._now:
             self._hold(max(self._now + wait, line), holder or standing[0][1].rule)
 
@@ -255,6 +256,6 @@ class Enforcement(Ruling):
         self.acted = True
         self.verdict = Verdict.HOLD
         self._until = until
-        self.state.line = {**self.state.line, self.from_client: until}
+        self.state.own().line = {**self.state.dossier.line, self.from_client: until}
         seconds = until - self._now
         self.say("held", rule, {"toward": toward, "seconds": seconds, "until": until})

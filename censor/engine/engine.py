@@ -18,7 +18,7 @@ from censor.engine.inspection import Inspection
 from censor.engine.state import FlowState, Tracker
 from censor.events import Event
 from censor.follow.announced import Announced
-from censor.follow.flow import Flow, FlowTable
+from censor.follow.flow import FlowTable
 from censor.follow.fragment import Fragments, extended, veil
 from censor.follow.scrutiny import scrutiny
 from censor.interfere.burden import Buckets, Shelf
@@ -27,12 +27,16 @@ from censor.read.agenda import NOTHING as NO_TOPICS
 from censor.rule.luck import Luck
 from censor.rule.rules import Policy
 from censor.rule.takeover import greeting
+from censor.wire.key import Key
 from censor.wire.number import Protocol, TcpFlag
-from censor.wire.packet import Key, Malformed, Packet, parse
+from censor.wire.packet import Malformed, Packet, parse
 
 _TCP: Final = int(Protocol.TCP)
 _UDP: Final = int(Protocol.UDP)
 _SYN: Final = int(TcpFlag.SYN)
+
+#: The size of an IPv4 flow's key.
+_QUICK: Final = 13
 
 #: Under which name fragments are dropped that no rule asked about.
 _FRAGMENTS: Final = "ip.fragments"
@@ -62,7 +66,6 @@ class Engine:
         "_probes",
         "_quick",
         "_settled",
-        "_states",
         "_table",
         "_tracker",
         "_unseen",
@@ -91,14 +94,14 @@ class Engine:
         self._blind = None if policy.sees is None else not policy.sees
         resync = "syn" in policy.tcp.adopt
         mirrored = policy.tcp.require == "either"
-        self._table = FlowTable(
-            policy.limits.flows, policy.limits.idle, resync=resync, mirrored=mirrored
-        )
         self._tracker = Tracker(policy, announced)
+        limits = policy.limits
+        self._table = FlowTable(
+            self._tracker.open, limits.flows, limits.idle, resync=resync, mirrored=mirrored
+        )
         self._budget = Budget(policy.limits.buffers)
         self._intercepts = policy.intercepts
         self._probes = policy.probes
-        self._states: dict[Key, FlowState] = {}
         self._forgotten: list[Mapping[str, Any]] = []
         self._quick: dict[bytes, FlowState] = {}
         self._settled: dict[Pair, dict[Key, FlowState]] = {}
@@ -125,11 +128,11 @@ class Engine:
             if (
                 state is not None
                 and packet[0] == 0x45
-                and packet[9] == state.ends.protocol
+                and packet[9] == state.key[12]
                 and not packet[6] & 0x3F
                 and not packet[7]
                 and (packet[9] == _UDP or (len(packet) >= 40 and not packet[33] & 7))
-                and now - state.flow.seen < _TOUCH
+                and now - state.seen < _TOUCH
                 and len(packet) == packet[2] << 8 | packet[3]
             ):
                 return SETTLED
@@ -193,11 +196,8 @@ class Engine:
         self, packet: Packet, rule: str, now: float, inside: bool, events: list[Event]
     ) -> Decision:
         """Drop a fragment for what it is a part of."""
-        flow = self._table.observe(packet, now=now, inside=inside)
+        state = self._table.observe(packet, now=now, inside=inside)
         self._evict(now, events)
-        state = self._states.get(flow.key)
-        if state is None or state.flow is not flow:
-            state = self._open(flow, state)
         enforcement = Enforcement(self._context, state, packet, now, self.seen, events)
         enforcement.drop(rule)
         return enforcement.decide(settled=False)
@@ -209,13 +209,10 @@ class Engine:
             events.append(Event(now, "truncated", self.seen, detail=detail))
         if self._unseen is not None and self._unseen(packet):
             return Decision(events=tuple(events)) if events else PASS
-        flow = self._table.observe(packet, now=now, inside=inside)
+        state = self._table.observe(packet, now=now, inside=inside)
         if self._table.evicted:
             self._evict(now, events)
-        state = self._states.get(flow.key)
-        if state is None or state.flow is not flow:
-            state = self._open(flow, state)
-        attempt = self._probes and context.attempts.find(flow.key)
+        attempt = self._probes and context.attempts.find(state.key)
         if attempt:
             enforcement = Enforcement(context, state, packet, now, self.seen, events)
             enforcement.meet_probe(attempt)
@@ -224,24 +221,18 @@ class Engine:
             return Decision(settled=True, events=tuple(events)) if events else SETTLED
         tcb = state.tcb
         if tcb is not None:
-            tcb.follow(packet, flow.from_client(packet))
+            tcb.follow(packet, state.from_client(packet))
         if self._intercepts and packet.flags & _SYN:
-            state.greetings = {**state.greetings, flow.from_client(packet): greeting(packet)}
+            greetings = state.dossier.greetings
+            state.own().greetings = {**greetings, state.from_client(packet): greeting(packet)}
         remembered = memories.entries and memories.find(state.keys)
-        if (
-            packet.data_offset < packet.end
-            or state.plain
-            or state.doomed
-            or state.refused
-            or state.burdens
-            or remembered
-        ):
+        if packet.data_offset < packet.end or state.plain or remembered or not state.dossier.idle:
             enforcement = Inspection(context, state, packet, now, self.seen, events).inspect()
             if tcb is not None and tcb.over:
                 state.topics = NO_TOPICS
             if context.buckets.evicted:
                 self._forget_buckets(now, events)
-            if flow.client_stream or flow.server_stream or state.followers or state.kept:
+            if state.client_stream or state.server_stream or state.followers or state.kept:
                 self._make_room(state, now, events)
             if enforcement.remembered:
                 self._unsettle(state)
@@ -261,18 +252,14 @@ class Engine:
     def _evict(self, now: float, events: list[Event]) -> None:
         """Forget the states of flows the table has forgotten; only a full table is an event."""
         for eviction in self._table.evicted:
-            state = self._states.get(eviction.flow.key)
-            if state is not None and state.flow is eviction.flow:
-                del self._states[eviction.flow.key]
-                if state.settled and eviction.reason == "limit":
-                    self._forgotten.append(state.named())
-                self._disturb(state)
-                self._budget.forget(state)
-                if eviction.reason == "limit":
-                    detail = {"what": "flow", "limit": self._table.limit}
-                    events.append(
-                        Event(now, "evicted", self.seen, flow=state.named(), detail=detail)
-                    )
+            state = eviction.flow
+            if state.settled and eviction.reason == "limit":
+                self._forgotten.append(state.named())
+            self._disturb(state)
+            self._budget.forget(state)
+            if eviction.reason == "limit":
+                detail = {"what": "flow", "limit": self._table.limit}
+                events.append(Event(now, "evicted", self.seen, flow=state.named(), detail=detail))
         self._table.evicted.clear()
 
     def _forget_buckets(self, now: float, events: list[Event]) -> None:
@@ -288,14 +275,6 @@ class Engine:
             detail = {"what": "stream", "limit": self._budget.limit}
             events.append(Event(now, "evicted", self.seen, flow=lost.named(), detail=detail))
 
-    def _open(self, flow: Flow, former: FlowState | None) -> FlowState:
-        if former is not None:
-            self._disturb(former)
-            self._budget.forget(former)
-        state = self._tracker.open(flow)
-        self._states[flow.key] = state
-        return state
-
     def _settle(self, state: FlowState) -> bool:
         """Let a state rest if nothing can reach it any more; say whether it rests."""
         if (
@@ -305,21 +284,17 @@ class Engine:
         ):
             return False
         state.settled = True
-        state.flow.drop_streams()
+        state.drop_streams()
         self._budget.forget(state)
-        ends = state.ends
-        if len(ends.client) == 4 and ends.protocol in (_TCP, _UDP):
-            for one in _quick_keys(state):
-                self._quick[one] = state
+        for one in _quick_keys(state):
+            self._quick[one] = state
         if self._tracker.remembers:
-            pair = (ends.client, ends.server)
-            self._settled.setdefault(pair, {})[state.flow.key] = state
+            self._settled.setdefault(state.pair, {})[state.key] = state
         return True
 
     def _unsettle(self, state: FlowState) -> None:
         """Wake all states between the same two ends."""
-        pair = (state.ends.client, state.ends.server)
-        for other in list(self._settled.get(pair, {}).values()):
+        for other in list(self._settled.get(state.pair, {}).values()):
             self._disturb(other)
 
     def _disturb(self, state: FlowState) -> None:
@@ -329,16 +304,17 @@ class Engine:
         for one in _quick_keys(state):
             if self._quick.get(one) is state:
                 del self._quick[one]
-        pair = (state.ends.client, state.ends.server)
-        resting = self._settled.get(pair, {})
-        resting.pop(state.flow.key, None)
-        if not resting:
-            self._settled.pop(pair, None)
+        if self._tracker.remembers:
+            resting = self._settled.get(state.pair, {})
+            resting.pop(state.key, None)
+            if not resting:
+                self._settled.pop(state.pair, None)
 
 
-def _quick_keys(state: FlowState) -> tuple[bytes, bytes]:
-    """Return bytes 12 to 24 of an IPv4 packet without options, in both directions."""
-    ends = state.ends
-    ports = ends.client_port.to_bytes(2, "big"), ends.server_port.to_bytes(2, "big")
-    there = ends.client + ends.server + ports[0] + ports[1]
-    return there, ends.server + ends.client + ports[1] + ports[0]
+def _quick_keys(state: FlowState) -> tuple[bytes, ...]:
+    """Return bytes 12 to 24 of an IPv4 packet without options, in both directions; none for what
+    does not go the shortest way."""
+    key = state.key
+    if len(key) != _QUICK or key[-1] not in (_TCP, _UDP):
+        return ()
+    return key[:12], key[4:8] + key[:4] + key[10:12] + key[8:10]

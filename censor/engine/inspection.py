@@ -68,7 +68,7 @@ class Inspection:
             return enforcement
         if state.plain:
             self._hear_plain()
-        if state.pending and not enforcement.from_client and self._packet.protocol == _UDP:
+        if state.dossier.pending and not enforcement.from_client and self._packet.protocol == _UDP:
             enforcement.meet_answer(self._packet.payload)
         if state.topics.items and not enforcement.acted and self._packet.payload_length:
             if self._packet.protocol == _TCP:
@@ -78,19 +78,20 @@ class Inspection:
         done = enforcement.acted or enforcement.remembered or state.exempt or self._spared
         if not done and self._context.memories.entries:
             self._recall()
-        if state.burdens and not state.exempt and enforcement.verdict is Verdict.ACCEPT:
+        if state.dossier.burdens and not state.exempt and enforcement.verdict is Verdict.ACCEPT:
             enforcement.bear()
         return enforcement
 
     def _serving(self) -> bool:
         """Drop what was condemned before; say whether nothing else need be asked."""
         state, enforcement = self._state, self._enforcement
-        if state.doomed is not None:
-            act, rule = state.doomed
+        dossier = state.dossier
+        if dossier.doomed is not None:
+            act, rule = dossier.doomed
             if enforcement.heads(act.toward):
                 enforcement.drop(rule)
             return True
-        refused = state.refused.get(enforcement.from_client)
+        refused = dossier.refused.get(enforcement.from_client)
         if refused is None or not self._packet.payload_length:
             return False
         end, rule = refused
@@ -105,7 +106,7 @@ class Inspection:
         for rule in self._state.plain:
             if not rule.when.fits(self._packet):
                 continue
-            bound = self._state.bound.get(rule.id)
+            bound = self._state.dossier.bound.get(rule.id)
             if bound is False:
                 continue  # its chance was drawn once, for the whole flow
             fired = any(self._applies(act, rule) for act in rule.then) and self._fire(rule, None)
@@ -117,7 +118,7 @@ class Inspection:
         if isinstance(act, Drop):
             return self._enforcement.heads(act.toward)
         if isinstance(act, Burden):
-            return rule is not None and rule.id not in self._state.bound
+            return rule is not None and rule.id not in self._state.dossier.bound
         packet = self._packet
         if isinstance(act, SynAck):
             return opens(packet)
@@ -133,10 +134,10 @@ class Inspection:
         for rule in rules:
             if message.only and not message.only & rule.when.asks:
                 continue
-            if not (rule.when.matches(state.ends, message) and rule.when.fits(self._packet)):
+            if not (rule.when.matches(state, message) and rule.when.fits(self._packet)):
                 continue
             if rule.allows:
-                state.exempt = state.ends.protocol == _TCP or message.app in FOLLOWERS
+                state.exempt = state.protocol == _TCP or message.app in FOLLOWERS
                 self._spared = True
                 return
             if self._fire(rule, message) and not rule.goes_on:
@@ -150,9 +151,10 @@ class Inspection:
             self._enforcement.say("matched", rule.id, {} if fires else {"fired": False})
         acts = [act for act in rule.then if message is not None or self._applies(act, rule)]
         if message is None and any(isinstance(act, Burden) for act in acts):
-            self._state.bound = {**self._state.bound, rule.id: fires}
+            bound = self._state.dossier.bound
+            self._state.own().bound = {**bound, rule.id: fires}
         if message is not None and message.repeated:
-            acts = [act for act in acts if act.name not in self._state.burdens]
+            acts = [act for act in acts if act.name not in self._state.dossier.burdens]
         if fires:
             for act in acts:
                 self._enforcement.carry_out(act, rule.id, message)
@@ -164,7 +166,8 @@ class Inspection:
             return luck.fires(rule.chance)
         if odds.per == "match":
             return luck.fires(odds.chance(self._now))
-        return luck.certain or odds.comes_true(luck.seed, self._state.flow, self._now)
+        state = self._state
+        return luck.certain or odds.comes_true(luck.seed, state, state.dossier.begun, self._now)
 
     # --- messages ------------------------------------------------------------------------
 
@@ -185,7 +188,7 @@ class Inspection:
         habit: stun.Habit | None = reading.habit
         if habit is None or not habit.relayed:
             return None
-        if reading.ports is not None and self._state.ends.server_port not in reading.ports:
+        if reading.ports is not None and self._state.server_port not in reading.ports:
             return None
         return stun.relayed(payload, wide=habit.wide)
 
@@ -224,20 +227,16 @@ class Inspection:
     def _follower(self, app: App) -> Follower:
         """Return the flow's follower of a protocol, made if there is none."""
         state = self._state
-        known = state.followers
-        if known and app is known[0]:
-            return known[1]  # type: ignore[return-value]
-        if app in known:
-            return known[known.index(app) + 1]  # type: ignore[return-value]
+        for known in state.followers:
+            if known.app is app:
+                return known
         follower = FOLLOWERS[app](self._context.policy.readings[app], state.announced)
-        state.followers = (*known, app, follower)
+        state.followers = (*state.followers, follower)
         return follower
 
     def _dismiss(self, app: App) -> None:
-        known = self._state.followers
-        if app in known:
-            place = known.index(app)
-            self._state.followers = known[:place] + known[place + 2 :]
+        state = self._state
+        state.followers = tuple([one for one in state.followers if one.app is not app])
 
     def _frame(self, data: bytes) -> Outcome:
         """Show a frame of a stream to what follows media; Source: RFC 4571."""
@@ -254,8 +253,8 @@ class Inspection:
     def _learn(self, app: App, data: bytes) -> None:
         """Follow calls, if the policy has a use for it."""
         if app is App.SIP and self._context.follows_calls:
-            dialogues = self._state.dialogues
-            self._state.dialogues = learn(dialogues, data, self._enforcement.from_client)
+            dialogues = self._state.dossier.dialogues
+            self._state.own().dialogues = learn(dialogues, data, self._enforcement.from_client)
             self._enforcement.forget_calls(dialogues)
 
     def _take(self, found: Found, rules: Rules) -> None:
@@ -268,7 +267,7 @@ class Inspection:
 
     def _answering(self, message: Message) -> Message:
         """Return a server's certificate together with the hello that it answers."""
-        stream = self._state.flow.client_stream
+        stream = self._state.client_stream
         said = b"" if stream is None else bytes(stream.data)
         reading = self._context.policy.readings[App.TLS]
         hello = read(App.TLS, said, reading, stream=True, whole=stream is None or stream.reassemble)
@@ -315,10 +314,10 @@ class Inspection:
             or (state.spoken is App.TLS and self._context.policy.readings[App.TLS].certificates)
         )
         if not (from_client or tcp.both or answering):
-            if state.flow.client_stream is None:
+            if state.client_stream is None:
                 self._miss()  # the server speaks first: none of our protocols begins so
             return
-        stream = state.flow.stream(
+        stream = state.stream(
             from_client, limit=tcp.limit, overlap=tcp.overlap, reassemble=tcp.reassemble
         )
         if not stream.feed(packet.seq, payload, syn=packet.flags & _SYN != 0):
@@ -358,7 +357,7 @@ class Inspection:
             if isinstance(found, Found):
                 state.spoken = app
                 self._learn(app, data[: found.length])
-                if app is App.DNS and state.pending and not self._enforcement.from_client:
+                if app is App.DNS and state.dossier.pending and not self._enforcement.from_client:
                     self._enforcement.meet_answer(data[2 : found.length])
                 self._keep_only(PEEKING if found.last else (*PEEKING, app))
                 self._take(found, rules)

@@ -57,7 +57,7 @@ class Ruling:
         self.state = state
         self.packet = packet
         self.events = events
-        self.from_client = state.flow.from_client(packet)
+        self.from_client = state.from_client(packet)
         self.verdict = Verdict.ACCEPT
         self.acted = self.remembered = self.recalled = False
         self._context = context
@@ -104,7 +104,7 @@ class Ruling:
 
     def forget_calls(self, former: Mapping[str, Any]) -> None:
         """Say that calls had to go for newer ones."""
-        for call in former.keys() - self.state.dialogues.keys():
+        for call in former.keys() - self.state.dossier.dialogues.keys():
             self.say("evicted", None, {"what": "call", "call": call, "limit": DIALOGUES})
 
     def drop(self, rule: str) -> None:
@@ -120,13 +120,14 @@ class Ruling:
 
     def _following(self) -> int:
         """Return the sequence number after what the sender has sent, holes left aside."""
-        return following(self.packet, self.state.flow.heard(self.from_client))
+        return following(self.packet, self.state.heard(self.from_client))
 
     def _refuse(self, rule: str) -> None:
         """Drop the packet, and what repeats its bytes later."""
         if self.packet.protocol == _TCP and self.packet.payload_length:
             refused = (self._following() % _SPACE, rule)
-            self.state.refused = {**self.state.refused, self.from_client: refused}
+            known = self.state.dossier.refused
+            self.state.own().refused = {**known, self.from_client: refused}
         self.drop(rule)
 
     def _inject(
@@ -143,7 +144,7 @@ class Ruling:
         own = act.header.latency
         late = more + (self._context.policy.latency if own is None else own)
         after = 0.0 if least is None else max(least, late)
-        inside = self.state.ends.inside
+        inside = self.state.inside
         for one in forged:
             if not one.packets:
                 continue
@@ -163,7 +164,7 @@ class Ruling:
     def _remember(self, residual: Residual, rule: str) -> None:
         memories = self._context.memories
         since = self._now + residual.after
-        own = key(residual.key, self.state.ends)
+        own = key(residual.key, self.state)
         old = memories.find((own,))
         if old is not None and old.since <= self._now < old.until:
             since = old.since  # what has begun goes on

@@ -23,7 +23,9 @@ from censor.read.follower import Follower
 from censor.rule.act import Drop
 from censor.rule.rules import App, Policy, Rule
 from censor.rule.takeover import Greeting
+from censor.wire.key import Key
 from censor.wire.number import Protocol
+from censor.wire.packet import Packet
 
 #: Choices kept, one for each protocol and server port that occurs.
 PLACES: Final = 4096
@@ -35,80 +37,46 @@ _TCP: Final = int(Protocol.TCP)
 _NAMES: Final = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6"}
 
 
-#: What nearly every state has of what few need; never changed, replaced when it is needed.
+#: What nobody has yet; never changed, replaced when something is to be kept.
 _NONE: Final[dict[Any, Any]] = {}
 _NOBODY: Final[list[Any]] = []
 _UNREAD: Final = [0, 0]
+_UNSAID: Final[frozenset[str]] = frozenset()
 
 
-class FlowState:
-    """What the box knows of one flow, and intends.
+class Dossier:
+    """What is kept of the few flows that rules had something to do with, or calls' or others'.
 
-    plain: rules that need no message. topics: rules, exceptions first, by the protocol whose
-        messages they read. keys: under which memories would reach the flow.
     doomed: what is done to everything from now on, with the rule's id. refused: by direction
         (from the client?), the sequence number up to which bytes are not let through, and the rule.
-    read: by direction, bytes of its stream whose messages are judged. misses: payloads no topic
-        knew. spoken: the protocol it turned out to be. said: rules whose match was an event.
     burdens: what it bears, by the act's name. bound: plain rules that bring burdens, and whether
         their chance came true. fates: of acts with a chance of their own, whether that did.
     line: by direction, until when its last held packet waits. pending: DNS queries whose real
         answer is awaited. dialogues: its calls, if the policy has forged ends for them.
     greetings: by direction, what the SYN said, if the policy takes connections over.
-    exempt: an exception holds for all of it. trigger: the last message seen, as events name it.
-    followers: what reads several payloads together, each behind its protocol.
-    announced: SDP spoke of it. peer: whom the box plays toward the client, if it plays somebody.
-    kept: bytes that are counted as waiting for the rest of a message, by `Budget`.
-    tcb: what the box believes of a TCP connection, where its streams alone do not say it.
+    peer: whom the box plays toward the client, if it plays somebody. begun: when the flow began, in
+        seconds, if chances are decided by that. named: the flow as events name it.
     """
 
     __slots__ = (
-        "_named",
-        "announced",
+        "begun",
         "bound",
         "burdens",
         "dialogues",
         "doomed",
-        "ends",
-        "exempt",
         "fates",
-        "flow",
-        "followers",
         "greetings",
-        "kept",
-        "keys",
         "line",
-        "misses",
+        "named",
         "peer",
         "pending",
-        "plain",
-        "read",
         "refused",
-        "said",
-        "settled",
-        "spoken",
-        "tcb",
-        "topics",
-        "trigger",
     )
 
-    def __init__(self, flow: Flow) -> None:
-        self.flow = self.ends = flow
-        self.tcb: Tcb | None = None
-        self.peer: Peer | None = None
-        self.plain: tuple[Rule, ...] = ()
-        self.topics = NOTHING
-        self.keys: tuple[residual.Key, ...] = ()
-        self.exempt = self.settled = self.announced = False
-        self.followers: tuple[App | Follower, ...] = ()
+    def __init__(self) -> None:
+        self.begun = 0.0
         self.doomed: tuple[Drop, str] | None = None
         self.refused: dict[bool, tuple[int, str]] = _NONE
-        self.spoken: App | None = None
-        self.read = _UNREAD
-        self.misses = self.kept = 0
-        self.said: frozenset[str] = frozenset()
-        self.trigger: Mapping[str, Any] | None = None
-        self._named: dict[str, Any] | None = None
         self.burdens: dict[str, Load] = _NONE
         self.bound: dict[str, bool] = _NONE
         self.fates: dict[str, bool] = _NONE
@@ -116,24 +84,87 @@ class FlowState:
         self.pending: list[Pending] = _NOBODY
         self.dialogues: Dialogues = _NONE
         self.greetings: dict[bool, Greeting] = _NONE
+        self.peer: Peer | None = None
+        self.named: Mapping[str, Any] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is to be done because of it."""
+        return not (self.doomed or self.refused or self.burdens or self.pending)
+
+
+#: Every flow's until it has one of its own: see `FlowState.own`.
+_BLANK: Final = Dossier()
+
+
+class FlowState(Flow):
+    """What the box knows of one flow, and intends.
+
+    plain: rules that need no message. topics: rules, exceptions first, by the protocol whose
+        messages they read. keys: under which memories would reach the flow.
+    read: by direction, bytes of its stream whose messages are judged. misses: payloads no topic
+        knew. spoken: the protocol it turned out to be. said: rules whose match was an event.
+    exempt: an exception holds for all of it. trigger: the last message seen, as events name it.
+    followers: what reads several payloads together. announced: SDP spoke of it.
+    dossier: what few flows need; read it freely, and write to what `own` returns.
+    kept, turns: bytes that wait for the rest of a message, and places in line: `Budget`'s.
+    tcb: what the box believes of a TCP connection, where its streams alone do not say it.
+    """
+
+    __slots__ = (
+        "announced",
+        "dossier",
+        "exempt",
+        "followers",
+        "kept",
+        "keys",
+        "misses",
+        "plain",
+        "read",
+        "said",
+        "settled",
+        "spoken",
+        "tcb",
+        "topics",
+        "trigger",
+        "turns",
+    )
+
+    def __init__(
+        self, packet: Packet, key: Key, now: float, inside: bool | None, by_client: bool
+    ) -> None:
+        super().__init__(packet, key, now, inside, by_client)
+        self.dossier = _BLANK
+        self.tcb: Tcb | None = None
+        self.plain: tuple[Rule, ...] = ()
+        self.topics = NOTHING
+        self.keys: tuple[residual.Key, ...] = ()
+        self.exempt = self.settled = self.announced = False
+        self.followers: tuple[Follower, ...] = ()
+        self.spoken: App | None = None
+        self.read = _UNREAD
+        self.misses = self.kept = self.turns = 0
+        self.said = _UNSAID
+        self.trigger: Mapping[str, Any] | None = None
+
+    def own(self) -> Dossier:
+        """Return the flow's dossier, made now if it has none, to be written to."""
+        if self.dossier is _BLANK:
+            self.dossier = Dossier()
+        return self.dossier
 
     @property
     def idle(self) -> bool:
         """Whether no rule can do anything more with this flow, memories left aside."""
         return self.exempt or not (
-            self.plain
-            or self.topics.items
-            or self.doomed
-            or self.refused
-            or self.burdens
-            or self.pending
+            self.plain or self.topics.items or not (self.dossier is _BLANK or self.dossier.idle)
         )
 
     def greeted(self, require: str) -> bool:
         """Say whether as much of the handshake was seen as `tcp.require` asks for."""
         if require == "none":
             return True
-        client, server = self.flow.client_isn is not None, self.flow.server_isn is not None
+        client, server = self.client_first is not None, self.server_first is not None
         if require == "either":
             return client or server
         return client and (server or require == "syn")
@@ -146,16 +177,17 @@ class FlowState:
 
     def named(self) -> Mapping[str, Any]:
         """Return the flow as events name it."""
-        if self._named is None:
-            ends = self.ends
-            self._named = {
-                "protocol": _NAMES.get(ends.protocol, str(ends.protocol)),
-                "client": str(ip_address(ends.client)),
-                "client_port": ends.client_port,
-                "server": str(ip_address(ends.server)),
-                "server_port": ends.server_port,
+        named = self.dossier.named
+        if named is None:
+            protocol = self.protocol
+            named = self.own().named = {
+                "protocol": _NAMES.get(protocol, str(protocol)),
+                "client": str(ip_address(self.client)),
+                "client_port": self.client_port,
+                "server": str(ip_address(self.server)),
+                "server_port": self.server_port,
             }
-        return self._named
+        return named
 
 
 class Tracker:
@@ -170,6 +202,7 @@ class Tracker:
         "_any",
         "_bound",
         "_chosen",
+        "_dated",
         "_kinds",
         "_listens",
         "_places",
@@ -190,6 +223,8 @@ class Tracker:
         acts = [act for rule in policy.rules for act in rule.then]
         kinds = [act.residual.key for act in acts if act.residual is not None]
         self._kinds = tuple(dict.fromkeys(kinds))
+        odds = [rule.odds for rule in policy.rules if rule.odds is not None]
+        self._dated = any(one.per == "flow" for one in odds)
         self._chosen: dict[tuple[int, int], Chosen] = {}
         self._agendas: dict[tuple[tuple[str, ...], ...], Agenda] = {}
 
@@ -203,36 +238,40 @@ class Tracker:
         """Whether any rule leaves memories."""
         return bool(self._kinds)
 
-    def open(self, flow: Flow) -> FlowState:
-        """Make a flow's state: choose the rules that could match it."""
-        state = FlowState(flow)
-        if self._tracks and flow.protocol == _TCP:
+    def open(
+        self, packet: Packet, key: Key, now: float, inside: bool | None, by_client: bool
+    ) -> FlowState:
+        """Make a flow's state at its first packet: choose the rules that could match it."""
+        state = FlowState(packet, key, now, inside, by_client)
+        if self._tracks and packet.protocol == _TCP:
             state.read = [0, 0]
-            state.tcb = Tcb(self._policy.tcp, flow, state.read)
+            state.tcb = Tcb(self._policy.tcp, state, state.read)
+        if self._dated:
+            state.own().begun = now
         if self._kinds:
-            state.keys = tuple([residual.key(kind, flow) for kind in self._kinds])
-        bound = [rule for rule in self._bound if rule.when.reaches(flow)] if self._bound else ()
+            state.keys = tuple([residual.key(kind, state) for kind in self._kinds])
+        bound = [rule for rule in self._bound if rule.when.reaches(state)] if self._bound else ()
         if bound:
             rules = sorted((*self._any, *bound), key=lambda rule: self._places[rule.id])
-            state.exempt, state.plain, state.topics = self._choose(rules, flow)
+            state.exempt, state.plain, state.topics = self._choose(rules, state)
         else:
-            place = (flow.protocol, flow.server_port)
+            place = (packet.protocol, packet.dport if by_client else packet.sport)
             chosen = self._chosen.get(place)
             if chosen is None:
-                chosen = self._choose(self._any, flow)
+                chosen = self._choose(self._any, state)
                 if len(self._chosen) < PLACES:
                     self._chosen[place] = chosen
             state.exempt, state.plain, state.topics = chosen
         if App.RTP in state.topics:
-            self._listen(state, flow)
+            self._listen(state, now)
         return state
 
-    def _listen(self, state: FlowState, flow: Flow) -> None:
+    def _listen(self, state: FlowState, now: float) -> None:
         """Ask whether SDP spoke of a flow; what only SDP could tell is not asked again."""
-        known, now = self._announced, flow.created
+        known = self._announced
         state.announced = self._listens and (
-            known.holds((flow.client, flow.client_port), now)
-            or known.holds((flow.server, flow.server_port), now)
+            known.holds((state.client, state.client_port), now)
+            or known.holds((state.server, state.server_port), now)
         )
         if not state.announced and not self._policy.readings[App.RTP].habit.window:
             state.topics = state.topics.without(App.RTP)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Generic, Literal, TypeVar
 
 from censor.follow.stream import LIMIT, Overlap, Stream
+from censor.wire.key import Key, join, split
 from censor.wire.number import Protocol, TcpFlag
-from censor.wire.packet import Key, Packet
+from censor.wire.packet import Packet
 
 #: Seconds after which a flow that said nothing is forgotten.
 IDLE: Final = 600.0
@@ -31,51 +33,72 @@ _SYSTEM_PORTS: Final = 1024
 class Flow:
     """What is known of one flow. Addresses are raw bytes, times seconds.
 
-    client: who began it; inside_client: whether that end is on the censored side, None if unknown.
-    syn_seen: its first SYN was seen. established: both ends have spoken (TCP: and it was not only
-        the handshake's first half). closed: a RST, or a FIN from both ends.
-    client_isn, server_isn: initial sequence numbers, None where the SYN was not seen.
+    key: its ends, of which the others are read: there may be a hundred thousand flows.
+    inside_client: whether the client, who began it, is on the censored side; None if unknown.
+    established: both ends have spoken (TCP: and it was not only the handshake's first half).
+    closed: a RST, or a FIN from both ends. client_first, server_first: sequence numbers of the
+    first byte behind each end's SYN, None where that was not seen.
     """
 
     __slots__ = (
+        "_client_lower",
         "_told",
-        "client",
-        "client_isn",
-        "client_port",
+        "client_first",
         "client_stream",
         "closed",
-        "created",
         "established",
         "inside_client",
         "key",
-        "protocol",
         "seen",
-        "server",
-        "server_isn",
-        "server_port",
+        "server_first",
         "server_stream",
-        "syn_seen",
     )
 
     def __init__(
-        self, packet: Packet, flow_key: Key, *, now: float, inside: bool | None, by_client: bool
+        self, packet: Packet, key: Key, now: float, inside: bool | None, by_client: bool
     ) -> None:
-        self.key = flow_key
-        self.protocol = packet.protocol
-        # The key's own objects, so that each address is in memory once.
-        low = packet.src == flow_key[0] and packet.sport == flow_key[1]
-        if low == by_client:
-            self.client, self.client_port, self.server, self.server_port, _ = flow_key
-        else:
-            self.server, self.server_port, self.client, self.client_port, _ = flow_key
+        self.key = key
+        src, dst = packet.src, packet.dst
+        lower = src < dst or (src == dst and packet.sport <= packet.dport)
+        itself = src == dst and packet.sport == packet.dport  # then all is from the client
+        self._client_lower = itself or lower == by_client
         self.inside_client = None if inside is None else inside == by_client
-        self.created = self.seen = now
-        self.syn_seen = self.established = self.closed = False
-        self.client_isn: int | None = None
-        self.server_isn: int | None = None
+        self.seen = now
+        self.established = self.closed = False
+        self.client_first: int | None = None
+        self.server_first: int | None = None
         self.client_stream: Stream | None = None
         self.server_stream: Stream | None = None
         self._told = 0  # the client 1, the server 2: who sent a FIN; without TCP, anything
+
+    @property
+    def protocol(self) -> int:
+        """What IP carries."""
+        return self.key[-1]
+
+    @property
+    def client(self) -> bytes:
+        """The address of who began it."""
+        low, high, _, _, _ = split(self.key)
+        return low if self._client_lower else high
+
+    @property
+    def server(self) -> bytes:
+        """The other address."""
+        low, high, _, _, _ = split(self.key)
+        return high if self._client_lower else low
+
+    @property
+    def client_port(self) -> int:
+        """The port of who began it."""
+        _, _, low, high, _ = split(self.key)
+        return low if self._client_lower else high
+
+    @property
+    def server_port(self) -> int:
+        """The other port."""
+        _, _, low, high, _ = split(self.key)
+        return high if self._client_lower else low
 
     @property
     def inside(self) -> bool:
@@ -85,11 +108,14 @@ class Flow:
     @property
     def pair(self) -> tuple[bytes, bytes]:
         """The two addresses, the client's first."""
-        return self.client, self.server
+        low, high, _, _, _ = split(self.key)
+        return (low, high) if self._client_lower else (high, low)
 
     def from_client(self, packet: Packet) -> bool:
         """Say whether the client sent this packet of the flow."""
-        return packet.src == self.client and packet.sport == self.client_port
+        src, dst = packet.src, packet.dst
+        lower = src < dst or (src == dst and packet.sport <= packet.dport)
+        return lower is self._client_lower
 
     def stream(
         self,
@@ -106,8 +132,7 @@ class Flow:
         """
         stream = self.client_stream if from_client else self.server_stream
         if stream is None:
-            isn = self.client_isn if from_client else self.server_isn
-            base = None if isn is None else (isn + 1) % _SPACE
+            base = self.client_first if from_client else self.server_first
             stream = Stream(limit, overlap, reassemble, base=base)
             if from_client:
                 self.client_stream = stream
@@ -121,11 +146,10 @@ class Flow:
 
     def restart(self, from_client: bool, number: int) -> None:
         """Let one direction's stream begin at `number` when it is next asked for."""
-        before = (number - 1) % _SPACE
         if from_client:
-            self.client_isn, self.client_stream = before, None
+            self.client_first, self.client_stream = number, None
         else:
-            self.server_isn, self.server_stream = before, None
+            self.server_first, self.server_stream = number, None
 
     def drop_streams(self) -> None:
         """Forget the bytes kept of both directions."""
@@ -136,17 +160,23 @@ class Flow:
         return f"<Flow {ends} protocol {self.protocol}>"
 
 
+#: What a table keeps: flows, or what knows more of them.
+F = TypeVar("F", bound=Flow)
+
+
 @dataclass(frozen=True, slots=True)
-class Eviction:
-    """A flow that was forgotten, and why: it was idle, or the table was full."""
+class Eviction(Generic[F]):
+    """A flow that was forgotten, and why: it was idle, the table was full, or another one began
+    between its ends."""
 
-    flow: Flow
-    reason: Literal["idle", "limit"]
+    flow: F
+    reason: Literal["idle", "limit", "anew"]
 
 
-class FlowTable:
+class FlowTable(Generic[F]):
     """At most `limit` flows; the least recently used goes first, idle ones after `idle` seconds.
 
+    make: called as `Flow` is, for each new flow.
     evicted: what was forgotten since the caller last emptied the list.
     resync: a SYN with another initial sequence number begins a new flow although the old one did
         not close (a client that reuses its port; also how an inserted SYN confuses a censor:
@@ -156,10 +186,11 @@ class FlowTable:
         is Not Mine", IMC 2017: TCB reversal).
     """
 
-    __slots__ = ("_flows", "evicted", "idle", "limit", "mirrored", "resync")
+    __slots__ = ("_flows", "_make", "evicted", "idle", "limit", "mirrored", "resync")
 
     def __init__(
         self,
+        make: Callable[[Packet, Key, float, bool | None, bool], F],
         limit: int = FLOWS,
         idle: float = IDLE,
         *,
@@ -172,51 +203,45 @@ class FlowTable:
         self.idle = idle
         self.resync = resync
         self.mirrored = mirrored
-        self.evicted: list[Eviction] = []
-        self._flows: OrderedDict[Key, Flow] = OrderedDict()
+        self.evicted: list[Eviction[F]] = []
+        self._make = make
+        self._flows: OrderedDict[Key, F] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._flows)
 
-    def __contains__(self, flow_key: Key) -> bool:
-        return flow_key in self._flows
+    def __contains__(self, key: Key) -> bool:
+        return key in self._flows
 
-    def get(self, flow_key: Key) -> Flow | None:
+    def get(self, key: Key) -> F | None:
         """Return a flow without touching it."""
-        return self._flows.get(flow_key)
+        return self._flows.get(key)
 
-    def flows(self) -> list[Flow]:
+    def flows(self) -> list[F]:
         """Return all flows, the least recently used first."""
         return list(self._flows.values())
 
-    def observe(self, packet: Packet, *, now: float, inside: bool | None = None) -> Flow:
+    def observe(self, packet: Packet, *, now: float, inside: bool | None = None) -> F:
         """Show a packet to its flow, which is made if it is new, and return the flow.
 
         `inside`: the packet came in from the censored side; None if nobody knows.
         """
-        src = packet.src
-        dst = packet.dst
-        sport = packet.sport
-        # packet.key(), in line: a third of this method's time otherwise
-        if src < dst or (src == dst and sport <= packet.dport):
-            flow_key = (src, sport, dst, packet.dport, packet.protocol)
-        else:
-            flow_key = (dst, packet.dport, src, sport, packet.protocol)
-        flow = self._flows.get(flow_key)
+        key = join(packet.src, packet.sport, packet.dst, packet.dport, packet.protocol)
+        flow = self._flows.get(key)
         if flow is None or now - flow.seen > self.idle:
-            flow = self._begin(packet, flow_key, now, inside)
+            flow = self._begin(packet, key, now, inside)
         else:
-            self._flows.move_to_end(flow_key)
+            self._flows.move_to_end(key)
             if packet.flags & _SYN and self._anew(flow, packet):
-                flow = self._begin(packet, flow_key, now, inside)
+                flow = self._begin(packet, key, now, inside)
         flow.seen = now
         if packet.flags & _MARKS or not flow.established:
             _follow(flow, packet)
         return flow
 
-    def forget(self, flow_key: Key) -> Flow | None:
+    def forget(self, key: Key) -> F | None:
         """Drop a flow on purpose, which is no eviction."""
-        return self._flows.pop(flow_key, None)
+        return self._flows.pop(key, None)
 
     def expire(self, now: float) -> None:
         """Forget the flows that have been idle for too long."""
@@ -228,32 +253,35 @@ class FlowTable:
             del flows[flow.key]
             self.evicted.append(Eviction(flow, "idle"))
 
-    def _begin(self, packet: Packet, flow_key: Key, now: float, inside: bool | None) -> Flow:
+    def _begin(self, packet: Packet, key: Key, now: float, inside: bool | None) -> F:
         self.expire(now)
-        self._flows.pop(flow_key, None)
+        former = self._flows.pop(key, None)
+        if former is not None:
+            self.evicted.append(Eviction(former, "anew"))
         while len(self._flows) >= self.limit:
             _, oldest = self._flows.popitem(last=False)
             self.evicted.append(Eviction(oldest, "limit"))
-        flow = Flow(packet, flow_key, now=now, inside=inside, by_client=_sent_by_client(packet))
-        self._flows[flow_key] = flow
+        flow = self._make(packet, key, now, inside, _sent_by_client(packet))
+        self._flows[key] = flow
         return flow
 
-    def _anew(self, flow: Flow, packet: Packet) -> bool:
+    def _anew(self, flow: F, packet: Packet) -> bool:
         """Say whether a SYN begins another connection between the same two ends."""
         if packet.flags & _ACK:
             return False
         if flow.closed:
             return True
+        first = (packet.seq + 1) % _SPACE
         if flow.from_client(packet):
-            if flow.client_isn == packet.seq:
+            if flow.client_first == first:
                 return False
         elif (
-            flow.client_isn is not None
+            flow.client_first is not None
             and not flow.established
-            and flow.server_isn in (None, packet.seq)
+            and flow.server_first in (None, first)
         ):
             return False  # both open at once: RFC 9293 section 3.5
-        return self.resync or (flow.client_isn is None and not self.mirrored)
+        return self.resync or (flow.client_first is None and not self.mirrored)
 
 
 def _sent_by_client(packet: Packet) -> bool:
@@ -278,12 +306,11 @@ def _follow(flow: Flow, packet: Packet) -> None:
         flow.established = flow._told == 3
         return
     if flags & _SYN:
-        flow.syn_seen = True
         if from_client:
-            if flow.client_isn is None:
-                flow.client_isn = packet.seq
-        elif flow.server_isn is None:
-            flow.server_isn = packet.seq
+            if flow.client_first is None:
+                flow.client_first = (packet.seq + 1) % _SPACE
+        elif flow.server_first is None:
+            flow.server_first = (packet.seq + 1) % _SPACE
     elif not flags & _RST and (packet.end > packet.data_offset or from_client):
         flow.established = True
     if flags & _RST:

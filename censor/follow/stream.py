@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from functools import cache
 from operator import itemgetter
 from typing import Final, Literal
 
@@ -20,9 +21,26 @@ _stop = itemgetter(1)
 _SPACE: Final = 1 << 32
 _HALF: Final = 1 << 31
 
-#: What nearly every stream has beyond a gap; never changed, replaced when there is something.
-_NOTHING: Final = bytearray()
-_NOWHERE: Final[list[tuple[int, int]]] = []
+
+class _Beyond:
+    """What is known of a stream behind its first gap, which most never have.
+
+    ahead: bytes at their place in the stream. islands: where they are: sorted, apart, not
+    touching. end: where the FIN is.
+    """
+
+    __slots__ = ("ahead", "end", "islands")
+
+    def __init__(self) -> None:
+        self.ahead = bytearray()
+        self.islands: list[tuple[int, int]] = []
+        self.end: int | None = None
+
+
+@cache
+def _alike(limit: int, overlap: Overlap, reassemble: bool) -> tuple[int, Overlap, bool]:
+    """Return how streams are kept, as one object for all that are kept alike."""
+    return limit, overlap, reassemble
 
 
 class Stream:
@@ -42,18 +60,7 @@ class Stream:
         by host and censor: Ptacek and Newsham, "Insertion, Evasion, and Denial of Service", 1998.
     """
 
-    __slots__ = (
-        "_ahead",
-        "_end",
-        "_islands",
-        "base",
-        "data",
-        "limit",
-        "overflowed",
-        "overlap",
-        "reassemble",
-        "wanted",
-    )
+    __slots__ = ("_beyond", "_kept", "base", "data", "overflowed", "wanted")
 
     def __init__(
         self,
@@ -63,37 +70,40 @@ class Stream:
         *,
         base: int | None = None,
     ) -> None:
-        self.limit = limit
-        self.overlap = overlap
-        self.reassemble = reassemble
+        self._kept = _alike(limit, overlap, reassemble)
         self.base = base
         #: A first segment is kept as it came: most streams need no second one.
         self.data: bytes | bytearray = b""
         self.overflowed = False
         self.wanted = 0
-        self._end: int | None = None
-        self._ahead = _NOTHING  # bytes beyond a gap, at their place in the stream
-        self._islands = _NOWHERE  # where they are: sorted, apart, not touching
+        self._beyond: _Beyond | None = None
+
+    @property
+    def reassemble(self) -> bool:
+        """Whether segments are put together."""
+        return self._kept[2]
 
     @property
     def finished(self) -> bool:
         """Say whether the FIN was seen and every byte before it is in `data`."""
-        return self._end is not None and len(self.data) >= self._end
+        end = self.length
+        return end is not None and len(self.data) >= end
 
     @property
     def length(self) -> int | None:
         """Return how many bytes come before the FIN; None before it was seen."""
-        return self._end
+        return None if self._beyond is None else self._beyond.end
 
     @property
     def size(self) -> int:
         """Return how many bytes of memory it keeps, those beyond a gap included."""
-        return len(self.data) + len(self._ahead)
+        return len(self.data) + (0 if self._beyond is None else len(self._beyond.ahead))
 
     @property
     def pending(self) -> int:
         """Return how many bytes wait beyond a gap."""
-        return sum(stop - start for start, stop in self._islands)
+        islands = [] if self._beyond is None else self._beyond.islands
+        return sum(stop - start for start, stop in islands)
 
     def feed(self, seq: int, payload: bytes, syn: bool = False, fin: bool = False) -> bytes | None:
         """Take one segment.
@@ -107,20 +117,21 @@ class Stream:
             if not (payload or syn or fin):
                 return None
             self.base = seq
-        if not self.reassemble:
+        limit, _, reassemble = self._kept
+        if not reassemble:
             return self._replace(payload)
         offset = (seq - self.base) % _SPACE
         if offset >= _HALF:
             offset -= _SPACE
-        if fin and self._end is None and offset + len(payload) >= 0:
-            self._end = offset + len(payload)
+        if fin and self.length is None and offset + len(payload) >= 0:
+            self._past().end = offset + len(payload)
         if not payload:
             return None
         data = self.data
         if (
             offset == len(data)
-            and offset + len(payload) < self.limit
-            and not self._islands
+            and offset + len(payload) < limit
+            and not (self._beyond and self._beyond.islands)
             and not self.overflowed
         ):
             if data:
@@ -133,7 +144,7 @@ class Stream:
     def _replace(self, payload: bytes) -> bytes | None:
         if not payload:
             return None
-        self.data = payload[: self.limit]
+        self.data = payload[: self._kept[0]]
         return self.data
 
     def _own(self) -> bytearray:
@@ -143,23 +154,29 @@ class Stream:
             data = self.data = bytearray(data)
         return data
 
+    def _past(self) -> _Beyond:
+        """Return what is known behind the gap, as what can be changed."""
+        if self._beyond is None:
+            self._beyond = _Beyond()
+        return self._beyond
+
     def _place(self, offset: int, payload: bytes) -> bytes | None:
         """Put a segment that is not simply the next one where it belongs."""
+        limit, overlap, _ = self._kept
         here = len(self.data)
         start = max(offset, 0)
-        stop = min(offset + len(payload), self.limit)
+        stop = min(offset + len(payload), limit)
         rewritten = False
-        if start < here and start < stop and self.overlap == "last":
+        if start < here and start < stop and overlap == "last":
             rewritten = self._rewrite(start, payload[start - offset : min(stop, here) - offset])
         start = max(start, here)
         if start < stop and not self.overflowed:
             piece = payload[start - offset : stop - offset]
-            if start == here and not self._islands:
+            if start == here and not (self._beyond and self._beyond.islands):
                 self._own().extend(piece)
             else:
-                self._store(start, stop, piece)
-                self._advance()
-            if len(self.data) >= self.limit:
+                self._store(self._past(), start, stop, piece)
+            if len(self.data) >= limit:
                 self._give_up()
         if len(self.data) > here:
             return bytes(self.data[here:])
@@ -173,19 +190,16 @@ class Stream:
         self.wanted = 0
         return True
 
-    def _store(self, start: int, stop: int, piece: bytes) -> None:
+    def _store(self, beyond: _Beyond, start: int, stop: int, piece: bytes) -> None:
         """Remember bytes beyond a gap, and join the islands they touch."""
-        if not self._islands:
-            self._ahead, self._islands = self._ahead or bytearray(), self._islands or []
-        ahead = self._ahead
+        ahead, islands = beyond.ahead, beyond.islands
         if len(ahead) < stop:
             ahead += bytes(stop - len(ahead))
-        islands = self._islands
         first = bisect_left(islands, start, key=_stop)
         last = bisect_right(islands, stop, key=_start)
         touched = islands[first:last]
         earlier = []
-        if self.overlap == "first":
+        if self._kept[1] == "first":
             for low, high in touched:
                 low, high = max(low, start), min(high, stop)
                 earlier.append((low, high, ahead[low:high]))
@@ -196,17 +210,20 @@ class Stream:
             start = min(start, touched[0][0])
             stop = max(stop, touched[-1][1])
         islands[first:last] = [(start, stop)]
+        self._advance(ahead, islands)
 
-    def _advance(self) -> None:
+    def _advance(self, ahead: bytearray, islands: list[tuple[int, int]]) -> None:
         """Move the first island into `data` if it has been reached; bound how many are left."""
-        islands = self._islands
         if islands[0][0] <= len(self.data):
             _, stop = islands.pop(0)
-            self._own().extend(self._ahead[len(self.data) : stop])
+            self._own().extend(ahead[len(self.data) : stop])
         if len(islands) > ISLANDS:
             self._give_up()
 
     def _give_up(self) -> None:
+        """Add nothing more, and forget what lies beyond a gap but not where the FIN is."""
         self.overflowed = True
-        self._ahead = _NOTHING
-        self._islands = _NOWHERE
+        if self._beyond is not None:
+            end, self._beyond = self._beyond.end, None
+            if end is not None:
+                self._past().end = end

@@ -17,9 +17,11 @@ from typing import Final
 from censor.rule.act import Probe
 from censor.rule.luck import Luck
 from censor.wire import forge
-from censor.wire.number import TcpFlag
-from censor.wire.packet import Key, Packet
+from censor.wire.key import Key, join
+from censor.wire.number import Protocol, TcpFlag
+from censor.wire.packet import Packet
 
+_TCP: Final = int(Protocol.TCP)
 _ACK: Final = int(TcpFlag.ACK)
 _PSH: Final = int(TcpFlag.PSH)
 _RST: Final = int(TcpFlag.RST)
@@ -61,9 +63,7 @@ class Attempt:
     @property
     def key(self) -> Key:
         """The key of the probe's flow, as packets have it."""
-        mine, its = (self.source, self.port), (self.server, self.server_port)
-        low, high = (mine, its) if mine <= its else (its, mine)
-        return (*low, *high, 6)
+        return join(self.source, self.port, self.server, self.server_port, _TCP)
 
     def hello(self) -> forge.Tcp:
         """Return the SYN that begins it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Protocol
 
 from censor.dissect import dtls, quic, quic_hello, rtp, signature
@@ -43,10 +44,17 @@ _GLANCES: Final = {
 
 
 class Follower(Protocol):
-    """`finished`: it will find nothing that it has not found already."""
+    """`app`: what it reads. `finished`: it will find nothing that it has not found already. `size`:
+    how many bytes it keeps of what is not whole yet."""
+
+    @property
+    def app(self) -> App: ...
 
     @property
     def finished(self) -> bool: ...
+
+    @property
+    def size(self) -> int: ...
 
     def feed(self, datagram: bytes, from_client: bool, tcp: bool = False) -> Outcome:
         """Take the next payload of either end."""
@@ -68,6 +76,7 @@ class QuicFollower:
     """
 
     __slots__ = ("_gatherer",)
+    app: Final = App.QUIC
 
     def __init__(self, reading: Reading) -> None:
         self._gatherer = quic_hello.Gatherer(reading.habit)
@@ -110,6 +119,7 @@ class DtlsFollower:
     """Reads a client's ClientHello, over fragments and datagrams; a repeated one again."""
 
     __slots__ = ("_gatherer",)
+    app: Final = App.DTLS
 
     def __init__(self, reading: Reading) -> None:
         self._gatherer = dtls.Gatherer()
@@ -143,6 +153,8 @@ class MediaFollower:
     """
 
     __slots__ = ("_announced", "_said", "_trackers")
+    app: Final = App.RTP
+    size: Final = 0
 
     def __init__(self, reading: Reading, announced: bool) -> None:
         self._announced = announced
@@ -197,6 +209,8 @@ class FirstFollower:
     """Looks at a client's first payloads; a repeated one is looked at once."""
 
     __slots__ = ("_alike", "_exemption", "_habit", "_last", "_left")
+    app: Final = App.FIRST
+    size: Final = 0
 
     def __init__(self, reading: Reading) -> None:
         self._habit: Rule = reading.habit
@@ -220,12 +234,15 @@ class FirstFollower:
         self._left -= 1
         if self._left:
             return Incomplete()
-        seen = Impression(tuple(self._alike), self._exemption)
-        trigger = {
-            "first.like": list(seen.alike),
-            "first.fully_encrypted": seen.exemption is None,
-        }
-        return Found((Message(App.FIRST, None, trigger=trigger, seen=seen),), len(datagram))
+        seen = _impression(tuple(self._alike), self._exemption)
+        return Found((seen,), len(datagram))
+
+
+@lru_cache(4096)
+def _impression(alike: tuple[str, ...], exemption: Exemption | None) -> Message:
+    """Return what rules see; nearly all flows look alike, and each keeps the last it showed."""
+    trigger = {"first.like": list(alike), "first.fully_encrypted": exemption is None}
+    return Message(App.FIRST, None, trigger=trigger, seen=Impression(alike, exemption))
 
 
 #: How many of a flow's payloads may be taken for what is sent again: a download of zeros repeats
@@ -238,15 +255,19 @@ class SignatureFollower:
 
     __slots__ = (
         "_before_client", "_last_client", "_last_server", "_left", "_payloads", "_repeats",
-        "finished",
     )  # fmt: skip
+    app: Final = App.SIGNATURE
+    size: Final = 0
 
     def __init__(self, reading: Reading) -> None:
         self._payloads = self._left = reading.payloads
         self._repeats = REPEATS
         self._before_client = 0
         self._last_client = self._last_server = b""
-        self.finished = False
+
+    @property
+    def finished(self) -> bool:
+        return not self._left
 
     def feed(self, datagram: bytes, from_client: bool, tcp: bool = False) -> Outcome:
         """Take a payload of either end; in TCP, one that comes again is not the next one."""
@@ -258,7 +279,6 @@ class SignatureFollower:
             before -= 1
         else:
             self._left -= 1
-            self.finished = not self._left
             if from_client:
                 self._before_client += 1
             if tcp:

@@ -22,15 +22,16 @@ _TUNNELS: Final[Mapping[App, tuple[Callable[[bytes], Any], tuple[str, ...]]]] = 
 class TunnelFollower:
     """Follows a tunnel over UDP from its client's first datagram on; each packet is a message."""
 
-    __slots__ = ("_app", "_begun", "finished")
+    __slots__ = ("_begun", "app", "finished")
+    size: Final = 0
 
     def __init__(self, app: App) -> None:
-        self._app = app
+        self.app = app
         self._begun = self.finished = False
 
     def feed(self, datagram: bytes, from_client: bool, tcp: bool = False) -> Outcome:
         """Take a UDP payload of either end."""
-        read, hello = _TUNNELS[self._app]
+        read, hello = _TUNNELS[self.app]
         seen = read(datagram)
         if not self._begun:
             if isinstance(seen, Foreign) or seen.kind not in hello:
@@ -39,7 +40,7 @@ class TunnelFollower:
             self._begun = True
         if isinstance(seen, Foreign):
             return seen
-        return Found((_packet(self._app, seen),), len(datagram))
+        return Found((_packet(self.app, seen),), len(datagram))
 
 
 def _packet(app: App, seen: openvpn.Packet | wireguard.Message) -> Message:

@@ -48,21 +48,22 @@ class Odds:
         by_hour = self.by_hour
         return by_hour[self.clock.at(now)] if len(by_hour) > 1 else by_hour[0]
 
-    def comes_true(self, seed: int, flow: Flow, now: float) -> bool:
-        """Say whether it comes true for a flow; not for `per` "match", which is drawn."""
+    def comes_true(self, seed: int, flow: Flow, begun: float, now: float) -> bool:
+        """Say whether it comes true for a flow that began then; not for `per` "match", which is
+        drawn."""
         mark = "|".join((self.rule, self.per)).encode()
-        digest = blake2b(mark + b"\0" + self._subject(flow), digest_size=8, key=_bytes(seed))
+        digest = blake2b(mark + b"\0" + self._subject(flow, begun), digest_size=8, key=_bytes(seed))
         return int.from_bytes(digest.digest(), "big") / (1 << 64) < self.chance(now)
 
-    def _subject(self, flow: Flow) -> bytes:
+    def _subject(self, flow: Flow, begun: float) -> bytes:
         """Return what it is decided for, as bytes."""
         if self.per == "pair":
             return flow.client + flow.server
         port = flow.client_port.to_bytes(2, "big")
         if self.per == "ecmp":
             return bytes((flow.client[-1] & _PATH_BITS,)) + port + flow.server
-        begun = round(flow.created * 1e9).to_bytes(16, "big", signed=True)
-        return flow.client + port + flow.server + flow.server_port.to_bytes(2, "big") + begun
+        moment = round(begun * 1e9).to_bytes(16, "big", signed=True)
+        return flow.client + port + flow.server + flow.server_port.to_bytes(2, "big") + moment
 
 
 def _bytes(seed: int) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
+from censor.wire.key import Key, join
 from censor.wire.number import (
     ICMP_HEADER,
     IPV4_HEADER,
@@ -25,9 +26,6 @@ from censor.wire.number import (
 
 #: IPv6 extension headers walked before giving up. RFC 8504 section 5.3 lets a host stop at 8.
 EXTENSION_LIMIT: Final = 8
-
-#: A flow: two (address, port) ends in a fixed order, and the protocol.
-Key = tuple[bytes, int, bytes, int, int]
 
 _ipv4 = Struct("!BxHHHBBxx4s4s").unpack_from
 _ipv6 = Struct("!4xHBB16s16s").unpack_from
@@ -133,8 +131,11 @@ class Packet:
 
     @property
     def key(self) -> Key:
-        """Return the flow's key: see `key`."""
-        return key(self)
+        """Return the flow's key, the same for both directions.
+
+        Limits: all ICMP between two hosts is one flow, and so are all fragments but the first.
+        """
+        return join(self.src, self.sport, self.dst, self.dport, self.protocol)
 
     @property
     def icmp_type(self) -> int:
@@ -175,18 +176,6 @@ class Packet:
     def __repr__(self) -> str:
         ends = f"{self.src.hex()}:{self.sport} > {self.dst.hex()}:{self.dport}"
         return f"<Packet {ends} protocol {self.protocol}, {self.total_length} bytes>"
-
-
-def key(packet: Packet) -> Key:
-    """Return the same key for both directions of a flow: the lower end first.
-
-    Limits: all ICMP between two hosts is one flow, and so are all fragments but the first.
-    """
-    src = packet.src
-    dst = packet.dst
-    if src < dst or (src == dst and packet.sport <= packet.dport):
-        return (src, packet.sport, dst, packet.dport, packet.protocol)
-    return (dst, packet.dport, src, packet.sport, packet.protocol)
 
 
 def parse(data: bytes) -> Packet | Malformed:

@@ -22,7 +22,7 @@ def test_all_flows_together_keep_no_more_than_the_limit(Talk: Any) -> None:
     for port in range(50_000, 50_050):
         talk.connection(sport=port).say(b"GET / HTTP/1.1\r\nX: " + b"a" * 1_000)
         assert talk.engine._budget.total <= 10_000
-        assert sum(map(kept, talk.engine._states.values())) <= 10_000
+        assert sum(map(kept, talk.engine._table.flows())) <= 10_000
     gone = [event for event in talk.events() if event.event == "evicted"]
     assert [event.flow["client_port"] for event in gone] == list(range(50_000, 50_041))
     assert {(event.detail["what"], event.detail["limit"]) for event in gone} == {("stream", 10_000)}
@@ -69,7 +69,7 @@ def test_a_flow_is_counted_once_however_often_it_speaks(Talk: Any, again: int) -
 
 def test_an_empty_hoard_forgets_nothing(Talk: Any) -> None:
     budget = Budget(1)
-    state = next(iter((talk := Talk(policy(9))).connection() and talk.engine._states.values()))
+    state = next(iter((talk := Talk(policy(9))).connection() and talk.engine._table.flows()))
     budget.forget(state)
     assert budget.note(state) == []
     assert budget.total == 0

@@ -87,7 +87,7 @@ def test_flows_are_bounded_and_evictions_are_said(
         talk.connection(sport=50000 + n).say(get("free.example"))
     assert talk.words() == ["evicted", "evicted"]
     assert talk.events()[0].flow["client_port"] == 50000
-    assert len(talk.engine._states) == 3
+    assert len(talk.engine._table) == 3
     assert len(talk.engine._quick) == 6
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP
 
 from censor.engine.engine import Engine
-from censor.follow.flow import FlowTable
+from censor.follow.flow import Flow, FlowTable
 from censor.follow.ladder import LADDER
 from censor.follow.tcb import Tcb
 from censor.policy.loader import load
@@ -35,7 +35,7 @@ class Box:
 
     def __init__(self, **tcp: Any) -> None:
         self.tcp = load({"position": "on-path", "tcp": {"window": 100, **tcp}}).tcp
-        self.table = FlowTable(resync="syn" in self.tcp.adopt)
+        self.table = FlowTable(Flow, resync="syn" in self.tcp.adopt)
         self.tcb: Tcb | None = None
         self.flow: Any = None
 
@@ -204,11 +204,11 @@ def test_whatever_comes_the_box_stays_within_its_bounds(
     for flags, seq, payload, back, ack in steps:
         made = packet(flags, seq, payload, back=back, ack=ack)
         engine.receive(made.data, now=0.0, inside=not back)
-        for case in engine._states.values():
-            for stream in (case.flow.client_stream, case.flow.server_stream):
+        for case in engine._table.flows():
+            for stream in (case.client_stream, case.server_stream):
                 assert stream is None or len(stream.data) + stream.pending <= 128
             assert not (case.settled and case.topics)
-    assert len(engine._states) <= 1
+    assert len(engine._table) <= 1
 
 
 @settings(deadline=None)

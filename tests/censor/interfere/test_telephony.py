@@ -214,8 +214,8 @@ def test_dialogues_are_bounded_and_junk_teaches_nothing() -> None:
 def test_policies_without_such_an_act_follow_no_calls(Talk: Any) -> None:
     talk = Talk(policy({"drop": "packet"}, ["BYE"]))
     call(talk)
-    (case,) = talk.engine._states.values()
-    assert case.dialogues == {}
+    (case,) = talk.engine._table.flows()
+    assert case.dossier.dialogues == {}
 
 
 def test_a_call_too_many_to_follow_is_said(Talk: Any) -> None:
