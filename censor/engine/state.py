@@ -107,12 +107,15 @@ class FlowState(Flow):
     exempt: an exception holds for all of it. trigger: the last message seen, as events name it.
     followers: what reads several payloads together. announced: SDP spoke of it.
     dossier: what few flows need; read it freely, and write to what `own` returns.
-    kept, turns: bytes that wait for the rest of a message, and places in line: `Budget`'s.
+    kept, before, behind: bytes that wait for the rest of a message, and who stands before and
+        behind it among those that keep some: `Budget`'s.
     tcb: what the box believes of a TCP connection, where its streams alone do not say it.
     """
 
     __slots__ = (
         "announced",
+        "before",
+        "behind",
         "dossier",
         "exempt",
         "followers",
@@ -127,7 +130,6 @@ class FlowState(Flow):
         "tcb",
         "topics",
         "trigger",
-        "turns",
     )
 
     def __init__(
@@ -143,7 +145,9 @@ class FlowState(Flow):
         self.followers: tuple[Follower, ...] = ()
         self.spoken: App | None = None
         self.read = _UNREAD
-        self.misses = self.kept = self.turns = 0
+        self.misses = self.kept = 0
+        self.before: FlowState | None = None
+        self.behind: FlowState | None = None
         self.said = _UNSAID
         self.trigger: Mapping[str, Any] | None = None
 

@@ -31,8 +31,8 @@ from scapy.layers.ipsec import AH
 from scapy.packet import Packet as Layer
 from scapy.packet import Raw
 
-from censor.wire.number import Protocol
 from censor.wire.key import split
+from censor.wire.number import Protocol
 from censor.wire.packet import EXTENSION_LIMIT, Malformed, Packet, parse
 
 #: IPv6 destination options, followed by more of them or by UDP.
