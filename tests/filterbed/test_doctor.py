@@ -88,7 +88,7 @@ def test_trial_that_fails_says_what_was_said(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(doctor, "TRIALS", (trial, fine))
     found = by_name(list(doctor._sandbox()))
     if found["user namespaces"].state != "ok" or found["/proc"].state != "ok":
-        pytest.skip("no sandbox can be made here; `filterbed doctor` says why")
+        pytest.skip("no user namespaces here: `filterbed doctor` says why")
     assert found["wish"] == Finding("wish", "warn", 'it is "no" (nice)', "a cure")
     assert found["deed"] == Finding("deed", "ok", "needed")
 

@@ -1,4 +1,4 @@
-"""DNS over TLS and over HTTPS in whole runs, and a real client that asks over HTTPS."""
+"""DNS over TLS and over HTTPS where nobody blocks it, and a real client that asks over HTTPS."""
 
 from __future__ import annotations
 
@@ -21,15 +21,13 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("idle", [False, True], ids=["active", "idle"])
-def test_webcheck_is_right_about_resolvers(tmp_path: Path, idle: bool) -> None:
-    done = run("run", "dns/encrypted", "--json", "--out", str(tmp_path), *["--idle"] * idle)
+def test_webcheck_is_right_about_resolvers_where_the_box_is_idle(tmp_path: Path) -> None:
+    done = run("run", "dns/encrypted", "--json", "--out", str(tmp_path), "--idle")
     assert done.returncode == 0, done.stdout + done.stderr
     (entry,) = json.loads(done.stdout)["runs"]
     rows = json.loads((Path(entry["dir"]) / "score.json").read_text())["rows"]
     assert all(row["correct"] for row in rows)
-    blocked = {row["target"] for row in rows if row["observed"]["verdict"] == "blocked"}
-    assert blocked == (set() if idle else {"cloudflare-dot", "adguard-dot", "adguard-doh"})
+    assert "blocked" not in {row["observed"]["verdict"] for row in rows}
 
 
 def test_a_real_client_resolves_over_https_unless_the_resolvers_name_is_cut() -> None:

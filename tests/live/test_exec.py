@@ -204,7 +204,7 @@ def test_any_working_directory(tmp_path: Path, cwd: str) -> None:
     path = script_at(tmp_path / "go")
     where = os.path.expanduser(cwd)
     if not os.access(where, os.X_OK):
-        pytest.skip(f"no {where} here")
+        pytest.skip(f"{where} is closed to the user who runs these tests")
     done = exec_(str(path), cwd=where)
     assert done.stdout.decode() == f"it runs in {where}\n", done.stderr
 
@@ -214,7 +214,7 @@ def home() -> Iterator[Path]:
     """A directory below the caller's own home, which others may not enter."""
     real = Path(os.path.expanduser("~"))
     if not os.access(real, os.W_OK):
-        pytest.skip("no home to write in")
+        pytest.skip("the user who runs these tests has no home to write in")
     path = real / f".filterbed-test-{os.getpid()}"
     path.mkdir(mode=0o755)
     yield path

@@ -47,14 +47,16 @@ for number in range(0, count, burst):
 GROUND = """
 mount -t tmpfs none /run
 ip link set lo up
+# wait_for WHAT COMMAND...
+wait_for() { local n=0 what=$1; shift; until "$@"; do n=$((n+1))
+  [ $n -lt 3000 ] || { echo "$what did not happen" >&2; exit 1; }
+  read -t 0.01 _ <> <(:) || true; done; }
 quiet() { (cd /proc/sys/net/ipv6/conf/default; echo 0 > accept_dad; echo 0 > dad_transmits); }
 export -f quiet; quiet
 unshare -n sleep 1000 & L=$!
 unshare -n sleep 1000 & R=$!
-for child in $L $R; do
-  while [ "$(readlink /proc/$child/ns/net)" = "$(readlink /proc/self/ns/net)" ]
-  do read -t 0.01 _ <> <(:) || true; done
-done
+apart() { [ "$(readlink /proc/$1/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
+for child in $L $R; do wait_for "a network of $child's own" apart $child; done
 echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
 for side in "1 $L" "2 $R"; do set -- $side
   nsenter -n -t $2 bash -c quiet
@@ -66,14 +68,14 @@ for side in "1 $L" "2 $R"; do set -- $side
 done
 left() { nsenter -n -t $L "$PYTHON" -c "$PING" "$@"; }
 right() { nsenter -n -t $R "$PYTHON" -c "$PING" "$@"; }
-n=0; until left fd02::1 1 1 | grep -q time; do n=$((n+1)); [ $n -lt 20 ]; done
+reached() { left fd02::1 1 1 | grep -q time; }
+wait_for "an answer across" reached
 """
 START = f"""
-exec 8<> <(:)
 mkfifo /run/in; exec 7<>/run/in
 {sys.executable} -P -m topologies.hold --queue 7 --interface to2 --delay {DELAY} %s \
   </run/in >/run/out 2>/run/err & H=$!
-n=0; until grep -q ready /run/out; do n=$((n+1)); [ $n -lt 500 ]; read -t 0.01 _ <&8 || true; done
+wait_for "the hold, ready," grep -q ready /run/out
 """
 END = "kill -TERM $H; wait $H && echo exit 0 || echo exit $?; cat /run/out /run/err\n"
 

@@ -33,10 +33,11 @@ SERVER = {4: "66.33.200.9", 6: "2a03:2880::9"}
 #: Addresses that nobody in the sandbox holds.
 NOBODY = {4: "45.90.28.7", 6: "2a07:a8c0::7"}
 #: `hear` sends datagrams from a socket of its own and returns every ICMP error as
-#: [sender, type, code, mtu]; `fetch` gets a page and returns how many bytes came in how long.
+#: [sender, type, code, mtu], `seconds` being for how long it waits for those that do not come;
+#: `fetch` gets a page and returns how many bytes came.
 PROBE = """
 import json, select, socket, struct, sys, time
-def hear(address, size=40, ttl=64, count=1, port=33434, seconds=0.5):
+def hear(address, size=40, ttl=64, count=1, port=33434, seconds=20):
     six = ":" in address
     family, level = (socket.AF_INET6, 41) if six else (socket.AF_INET, 0)
     discover, hops, errors = (23, 16, 25) if six else (10, 2, 11)
@@ -67,12 +68,12 @@ def hear(address, size=40, ttl=64, count=1, port=33434, seconds=0.5):
                 except OSError:
                     pass
     return found
-def fetch(address):
+def fetch(address, seconds=20):
     began, data = time.monotonic(), b""
     try:
-        with socket.create_connection((address, 80), 1.0) as there:
+        with socket.create_connection((address, 80), seconds) as there:
             there.sendall(b"GET / HTTP/1.0\\r\\nHost: www.manual.net\\r\\n\\r\\n")
-            there.settimeout(1.0)
+            there.settimeout(seconds)
             while more := there.recv(65536):
                 data += more
     except TimeoutError:
@@ -129,7 +130,7 @@ server, nobody = sys.argv[1:]
 say(hear(server, size=1400))
 say(hear(nobody))
 say(hear(server, port=9))
-say(hear(server, ttl=3, count=120, seconds=3))
+say(hear(server, ttl=3, count=120))
 say(fetch(server))
 """
     file, told = at_client(tmp_path, program, SERVER[version], NOBODY[version])
@@ -145,8 +146,8 @@ say(fetch(server))
 def test_a_silent_router_swallows_what_is_too_big(tmp_path: Path) -> None:
     program = """
 for server in sys.argv[1:]:
-    say(hear(server, size=1400))
-    say(fetch(server))
+    say(hear(server, size=1400, seconds=0.5))
+    say(fetch(server, seconds=1))
     say(hear(server, port=9))
 """
     _, told = at_client(tmp_path, program, *SERVER.values(), more=", too-big: silent")

@@ -30,7 +30,9 @@ def test_a_poisoned_recursor_tells_everybody_until_its_answer_expires(tmp_path: 
         "idle",
         f"sh-cu echo behind $({ASK})",
         f"bj-ct echo beside $({ASK})",
-        f"sh-cu until [ $({ASK}) = {REAL} ]; do :; done; echo over $({ASK})",
+        # an answer that never expires is told as what it is
+        f"sh-cu end=$(($(date +%s) + 60)); until [ $({ASK}) = {REAL} ] || "
+        f"[ $(date +%s) -gt $end ]; do :; done; echo over $({ASK})",
         "quit",
     ]
     done = subprocess.run(
@@ -38,7 +40,7 @@ def test_a_poisoned_recursor_tells_everybody_until_its_answer_expires(tmp_path: 
         input="\n".join(lines) + "\n",
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         cwd=PROJECT,
     )
     said = {

@@ -208,7 +208,9 @@ print("1 packets transmitted,", len(select.select([asker], [], [], 1)[0]), "rece
 """
 
 
-@pytest.mark.skipif(not Path("/usr/bin/mn").exists(), reason="Mininet's own command is missing")
+@pytest.mark.skipif(
+    not Path("/usr/bin/mn").exists(), reason="Mininet's own command is not installed"
+)
 @pytest.mark.parametrize(
     "asked",
     [

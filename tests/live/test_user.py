@@ -18,6 +18,7 @@ USER = 12345  # without an entry in /etc/passwd, a home, or a group of others
 
 #: What must hold for an ordinary user as it does for root; run as tests when root runs the suite.
 SELECTED = (
+    "tests/live/test_censor_queue.py::test_poisons_and_only_while_active",
     "tests/live/test_sandbox.py",
     "tests/live/test_exec.py::test_a_megabyte_goes_through_byte_for_byte",
     "tests/live/test_exec.py::test_dig_gets_a_forged_answer_over_both_versions",

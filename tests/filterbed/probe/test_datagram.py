@@ -25,7 +25,7 @@ def test_time_sender_and_ttl(
         try:
             one.bind((address, 0))
         except OSError:
-            pytest.skip(f"no {address} here")
+            pytest.skip(f"this machine has no {address}: its kernel lacks that version of IP")
         prepare(one)
         assert receive(one) is None
         other.setsockopt(*option, 33)
