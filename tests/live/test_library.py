@@ -37,6 +37,8 @@ NAMED: dict[str, Mapping[str, tuple[str, ...]]] = {
 LOCI = {"voip/skypeout-2005": (1, 0), "voip/skype-naive": (2, 0), "voip/tom-skype": (2, 2)}
 #: Which targets are blocked, and no other.
 BLOCKED = {"dns/encrypted": {"cloudflare-dot", "adguard-dot", "adguard-doh"}}
+#: Whose time runs ten times as fast: calls that are cut after a while, and a night that falls.
+LASTING = ("voip/", "ip/curfew")
 
 
 def filterbed(*words: str) -> subprocess.CompletedProcess[str]:
@@ -48,8 +50,7 @@ def filterbed(*words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", library.names())
 def test_webcheck_is_right_and_the_record_replays(tmp_path: Path, name: str) -> None:
-    # Calls are cut after ten seconds, and those who are silent are waited for.
-    rate = "10" if name.startswith("voip/") else "1"
+    rate = "10" if name.startswith(LASTING) else "1"
     done = filterbed("run", name, "--clock-rate", rate, "--out", str(tmp_path))
     directory = tmp_path / name
     assert json.loads((directory / "run.json").read_text())["invalid_because"] == []
