@@ -10,9 +10,10 @@ import pytest
 from censor.dissect import tls
 from censor.drivers.document import read
 from censor.engine.decision import Verdict
-from censor.policy.clause import Names, When
+from censor.policy.clause import When
 from censor.policy.loader import load
 from censor.policy.meaning import compile_names, compile_when
+from censor.policy.vocabulary import Names
 from censor.rule.rules import App
 from censor.rule.sight import SIGHTS
 

@@ -60,8 +60,8 @@ NAME = st.lists(st.sampled_from(["kw", "akw", "kwa", "x"]), min_size=1, max_size
 @pytest.mark.parametrize("end", ["$", ""])
 @given(name=NAME)
 def test_a_shape_is_what_the_pattern_is(begin: str, end: str, name: str) -> None:
-    from censor.policy.clause import Names as Document
     from censor.policy.meaning import compile_names
+    from censor.policy.vocabulary import Names as Document
 
     text = f"{begin}kw{end}"
     assert shape(text) is not None
@@ -91,8 +91,8 @@ def test_texts(texts: Texts, text: bytes, found: bool) -> None:
 
 def test_words_in_several_encodings() -> None:
     """Source: fact cn-http-keyword-2020: UTF-8 and GB18030, after %-decoding."""
-    from censor.policy.clause import Texts as Document
     from censor.policy.meaning import compile_texts
+    from censor.policy.vocabulary import Texts as Document
 
     word = "\u6cd5\u8f6e"
     both = compile_texts(Document(substring=[word], decode=True, encodings=["utf-8", "gb18030"]))
