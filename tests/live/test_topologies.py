@@ -54,10 +54,11 @@ BOX = """
 """
 
 #: What every probe below begins with. `ask` sends one query for a name with a TTL from a port, and
-#: returns who said that it expired and the last octets of each answer that came.
+#: returns who said that it expired and the last octets of each answer that came. Once the recursor
+#: itself has answered, it listens for `more` seconds.
 ASK = """
 import json, select, socket, sys, time
-def ask(server, name, ttl=64, port=0, seconds=0.25, enough=99):
+def ask(server, name, ttl=64, port=0, seconds=0.4, enough=99, more=9):
     six = ":" in server
     family = socket.AF_INET6 if six else socket.AF_INET
     level, hops, errors = (41, 16, 25) if six else (0, 2, 11)
@@ -83,6 +84,7 @@ def ask(server, name, ttl=64, port=0, seconds=0.25, enough=99):
                     data = asker.recv(512)
                     own = data[6:8] != b"\\0\\0"
                     found["answers"].append(socket.inet_ntoa(data[-4:]) if own else "none")
+                    until = until if own else min(until, time.monotonic() + more)
     return found
 def say(value):
     print(json.dumps(value), flush=True)
@@ -153,7 +155,7 @@ def test_a_fork_sends_each_flow_one_way_and_always_the_same(tmp_path: Path) -> N
     program = """
 for server in sys.argv[1:]:
     for turn in range(2):
-        say([ask(server, "forged.example.net", port=40000 + n, enough=2, seconds=0.2)
+        say([ask(server, "forged.example.net", port=40000 + n, enough=2, seconds=3, more=0.08)
              for n in range(24)])
 """
     told = at(file, "client", program, RESOLVER, RESOLVER6)
