@@ -15,7 +15,9 @@ from scenarios.quantity import Duration
 class Closed(BaseModel):
     """A mapping with these keys and no others; nothing is coerced (`"5"` is no number)."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, populate_by_name=False, defer_build=True
+    )
 
 
 class Line(Closed):
