@@ -17,7 +17,8 @@ from filterbed.score import Row, run_status
 from scenarios.model import Label, Scenario
 
 if TYPE_CHECKING:
-    from filterbed.runner import Finished, Options
+    from filterbed.request import Options
+    from filterbed.runner import Finished
 
 
 def run(

@@ -2,57 +2,35 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pickle
 import platform
-import re
-import shutil
 import signal
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from filterbed import __version__, judge, rundir, visibility
-from filterbed.order import BUILT_IN, RESULT, Order, Probe, Result
-from filterbed.provenance import versions
+from filterbed import __version__, request, rundir, visibility
+from filterbed.order import RESULT, Order, Probe, Result
+from filterbed.request import Options, UsageError
 from filterbed.rundir import RunDir
 from filterbed.sandbox.launch import Sandbox
-from filterbed.score import Row, exit_status
-from scenarios.clock import paced, resolved
-from scenarios.error import ScenarioError
-from scenarios.library import find
-from scenarios.loader import load
-from scenarios.model import Scenario
-from scenarios.timeline import phases
+
+# What reads scenarios takes a third of a second to import, and what judges a tenth: functions do
+# it, while a sandbox gets ready and while it runs.
+if TYPE_CHECKING:
+    from filterbed.score import Row
+    from scenarios.model import Scenario
 
 SCHEMA = "filterbed/run-1"
 USAGE, LACKS, INVALID, INTERRUPTED = 2, 3, 4, 130
-_NAME = re.compile(r"[\w.+-]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of `run`, as the contract names them."""
-
-    out: Path = Path("runs")
-    seed: int = 0
-    clock_rate: float = 1.0
-    jobs: int = 1
-    timeout: float = 120.0
-    vantages: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    idle: bool = False
-    keep: bool = False
-    as_json: bool = False
-    junit: Path | None = None
-    probes: tuple[str, ...] = ()
-    name: str | None = None
 
 
 @dataclass(slots=True)
@@ -79,36 +57,27 @@ class Finished:
         }
 
 
-class UsageError(Exception):
-    """The command line asks for what is not there; exit 2."""
-
-
 def main(names: Sequence[str], command: Sequence[str], **given: Any) -> int:
     """Run `names` (scenarios, paths, packs) and return the exit status."""
     options = Options(**given)
+    signal.signal(signal.SIGTERM, _terminated)
+    finished: list[Finished] = []
+    scenarios: list[Scenario] = []
+    first: Sandbox | None = None
     try:
-        scenarios = _load_all(names)
-        probes = _probes(options, command)
+        # Gets ready while the scenarios are read; several at once have each a process of its own.
+        first = None if options.jobs > 1 else _sandbox()
+        scenarios = request.load_all(names)
+        probes = request.probes(options, command)
         for scenario in scenarios:
-            _subset(scenario, options)
-        _writable(options.junit)
+            request.subset(scenario, options)
+        request.writable(options.junit)
+        status = _run_all(scenarios, probes, command, options, finished, first)
     except UsageError as error:
         click.echo(str(error), err=True)
         if options.as_json:
             _report([], options, USAGE)
         return USAGE
-    signal.signal(signal.SIGTERM, _terminated)
-    finished: list[Finished] = []
-    status = 0
-    try:
-        if options.jobs > 1 and len(scenarios) > 1:
-            from filterbed import jobs
-
-            jobs.run(scenarios, command, options, finished)
-        else:
-            for scenario in scenarios:
-                finished.append(run(scenario, probes, options))
-        status = exit_status(f.status for f in finished)
     except KeyboardInterrupt:
         click.echo("filterbed: interrupted", err=True)
         status = INTERRUPTED
@@ -118,25 +87,50 @@ def main(names: Sequence[str], command: Sequence[str], **given: Any) -> int:
             for s in scenarios
             if s.name not in done
         ]
+    finally:
+        if first is not None:
+            first.end()
     _report(finished, options, status)
     return status
 
 
-def _writable(path: Path | None) -> None:
-    """Refuse a file for results that cannot be written before anything is started."""
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a"):
-            pass
-    except OSError as error:
-        raise UsageError(f"--junit {path}: {error.strerror}") from error
+def _run_all(
+    scenarios: Sequence[Scenario],
+    probes: tuple[Probe, ...],
+    command: Sequence[str],
+    options: Options,
+    finished: list[Finished],
+    first: Sandbox | None,
+) -> int:
+    """Run the scenarios, `first` in this sandbox; return the exit status of all."""
+    from filterbed.score import exit_status
+
+    if options.jobs > 1 and len(scenarios) > 1:
+        from filterbed import jobs
+
+        jobs.run(scenarios, command, options, finished)
+    else:
+        for number, scenario in enumerate(scenarios):
+            finished.append(run(scenario, probes, options, None if number else first))
+    return exit_status(f.status for f in finished)
 
 
-def run(scenario: Scenario, probes: tuple[Probe, ...], options: Options) -> Finished:
-    """Run one scenario in a sandbox of its own and judge it."""
-    vantages, targets = _subset(scenario, options)
+def _sandbox() -> Sandbox:
+    return Sandbox(stdout=2, stderr=2)
+
+
+def run(
+    scenario: Scenario,
+    probes: tuple[Probe, ...],
+    options: Options,
+    sandbox: Sandbox | None = None,
+) -> Finished:
+    """Run one scenario in a sandbox of its own, perhaps one that waits already, and judge it."""
+    from filterbed.provenance import versions
+    from scenarios.clock import paced, resolved
+
+    sandbox = sandbox or _sandbox()
+    vantages, targets = request.subset(scenario, options)
     scenario = paced(scenario, options.clock_rate)
     started = time.time()
     head = {
@@ -155,14 +149,13 @@ def run(scenario: Scenario, probes: tuple[Probe, ...], options: Options) -> Fini
     try:
         directory = rundir.create(options.out, scenario.name, head)
     except OSError as error:
+        sandbox.end()
         click.echo(f"filterbed: {options.out} cannot be written: {error.strerror}", err=True)
         return Finished(scenario.name, None, LACKS, False, [str(error)])
-    judge.refuse(directory, scenario, head, options.seed, [rundir.INTERRUPTED])
     policies = resolved(scenario, options.clock_rate)
-    directory.write_json("policy.json", policies)
     order = _order(scenario, probes, options, directory, vantages, targets, policies)
     try:
-        failed = _follow(order, options)
+        failed = _follow(sandbox, order, options, head)
         return _judged(scenario, order, directory, head, started, failed)
     finally:
         if not options.keep:
@@ -179,6 +172,8 @@ def _judged(
     failed: tuple[str, int] | None,
 ) -> Finished:
     """Judge what the sandbox brought back, or say why it brought nothing."""
+    from filterbed import judge
+
     if failed is not None:
         message, status = failed
         reasons = [message]
@@ -210,6 +205,8 @@ def _order(
     targets: tuple[str, ...],
     policies: dict[str, Any],
 ) -> Order:
+    from scenarios.timeline import phases
+
     cwd = os.getcwd()
     env = dict(os.environ)
     seen = visibility.decide(
@@ -242,13 +239,15 @@ def _order(
     )
 
 
-def _follow(order: Order, options: Options) -> tuple[str, int] | None:
-    """Start the sandbox and wait for it; return (message, exit status) where it failed."""
-    sandbox = Sandbox(stdout=2, stderr=2)
-    sandbox.send(order, write=[order.directory])
+def _follow(
+    sandbox: Sandbox, order: Order, options: Options, head: dict[str, Any]
+) -> tuple[str, int] | None:
+    """Send the order and wait for its end; return (message, exit status) where it failed."""
     failed: tuple[str, int] | None = None
     begun = time.monotonic()
     try:
+        sandbox.send(order, write=[order.directory])
+        _prepare(order, options, head)
         for line in sandbox.lines():
             if "say" in line and not options.as_json:
                 seconds = time.monotonic() - begun
@@ -268,72 +267,15 @@ def _follow(order: Order, options: Options) -> tuple[str, int] | None:
     return failed
 
 
-def _load_all(names: Sequence[str]) -> list[Scenario]:
-    """Load every scenario named; all errors of all files at once, nothing started.
+def _prepare(order: Order, options: Options, head: dict[str, Any]) -> None:
+    """While the sandbox stands up, write what a run is that is killed, and import what judges."""
+    from filterbed import judge
 
-    Raises: UsageError with every error's own text.
-    """
-    wrong: list[str] = []
-    found: list[Scenario] = []
-    for name in names:
-        try:
-            paths = find(name)
-        except ScenarioError as error:
-            wrong.append(str(error))
-            continue
-        for path in paths:
-            try:
-                found.append(load(path))
-            except ScenarioError as error:
-                wrong.append(str(error))
-    if wrong:
-        raise UsageError("\n".join(wrong))
-    return found
-
-
-def _probes(options: Options, command: Sequence[str]) -> tuple[Probe, ...]:
-    """Return the probes that are asked for, built-in ones first; each has a name of its own."""
-    for name in options.probes:
-        if name not in BUILT_IN:
-            raise UsageError(f"no probe {name!r}; built in: {', '.join(BUILT_IN)}")
-    probes = [Probe(name, ()) for name in options.probes]
-    if command:
-        if shutil.which(command[0]) is None and not os.path.exists(command[0]):
-            raise UsageError(f"{command[0]!r}: command not found")
-        name = options.name or os.path.basename(command[0])
-        probes.append(Probe(name, _absolute(command)))
-    elif options.name:
-        raise UsageError(f"--name {options.name}: there is no COMMAND to call so")
-    probes = probes or [Probe("webcheck", ())]
-    for number, probe in enumerate(probes):
-        if not _NAME.fullmatch(probe.name):
-            raise UsageError(
-                f"--name {probe.name!r}: expected letters, digits and . _ - +, at most 64"
-            )
-        if probe.name in [other.name for other in probes[:number]]:
-            raise UsageError(f"two probes are called {probe.name!r}; give one another --name")
-    return tuple(probes)
-
-
-def _absolute(command: Sequence[str]) -> tuple[str, ...]:
-    return (shutil.which(command[0]) or os.path.abspath(command[0]), *command[1:])
-
-
-def _subset(scenario: Scenario, options: Options) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    names = tuple(t.name for t in scenario.targets)
-    for wanted, there, what in (
-        (options.vantages, scenario.vantages, "vantage"),
-        (options.targets, names, "target"),
-    ):
-        for name in wanted:
-            if name not in there:
-                raise UsageError(
-                    f"{scenario.name} has no {what} {name!r}; it has {', '.join(there)}"
-                )
-    return (
-        tuple(v for v in scenario.vantages if not options.vantages or v in options.vantages),
-        tuple(t for t in names if not options.targets or t in options.targets),
-    )
+    directory = RunDir(Path(order.directory))
+    directory.write_json("policy.json", order.policies)
+    judge.refuse(directory, order.scenario, head, order.seed, [rundir.INTERRUPTED])
+    if not options.as_json:
+        importlib.import_module("filterbed.scoreboard")
 
 
 def _terminated(_number: int, _frame: object) -> None:
@@ -341,9 +283,9 @@ def _terminated(_number: int, _frame: object) -> None:
 
 
 def _report(finished: Sequence[Finished], options: Options, status: int) -> None:
-    from filterbed import junit, scoreboard
-
     if options.junit is not None:
+        from filterbed import junit
+
         options.junit.write_text(junit.document(finished), "utf-8")
     if options.as_json:
         document = {
@@ -353,4 +295,6 @@ def _report(finished: Sequence[Finished], options: Options, status: int) -> None
         }
         sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
         return
+    from filterbed import scoreboard
+
     scoreboard.show(finished)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from filterbed import jobs
-from filterbed.runner import Options
+from filterbed.request import Options
 from filterbed.score import Row
 from scenarios.loader import load
 from scenarios.model import Label

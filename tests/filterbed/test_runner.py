@@ -1,61 +1,17 @@
-"""What the runner refuses before anything starts, and how it reports what ended."""
+"""How the runner reports what ended, and what it imports before its sandbox gets ready."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import os
+import subprocess
+import sys
 
 import pytest
 
 from filterbed import runner
-from filterbed.runner import Finished, Options, UsageError
-from scenarios.loader import load
-
-SCENARIO = load("dns/pool-2010")
-
-
-def test_without_a_command_the_built_in_tool_runs() -> None:
-    (probe,) = runner._probes(Options(), [])
-    assert (probe.name, probe.argv) == ("webcheck", ())
-
-
-def test_a_command_is_called_by_its_base_name_or_as_told() -> None:
-    (probe,) = runner._probes(Options(), ["/bin/true", "-x"])
-    assert (probe.name, probe.argv) == ("true", ("/bin/true", "-x"))
-    assert runner._probes(Options(name="mine"), ["/bin/true"])[0].name == "mine"
-    both = runner._probes(Options(probes=("webcheck",)), ["/bin/true"])
-    assert [p.name for p in both] == ["webcheck", "true"]
-
-
-REFUSED = {
-    "no such probe": (Options(probes=("x",)), [], "built in: webcheck"),
-    "one name twice": (Options(probes=("webcheck",), name="webcheck"), ["/bin/true"], "--name"),
-    "a path for a name": (Options(name="a/b"), ["/bin/true"], "letters, digits"),
-    "a name for nothing": (Options(name="a"), [], "no COMMAND"),
-    "no such command": (Options(), ["/no/such"], "command not found"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_tools_that_cannot_be_scored_are_refused(name: str) -> None:
-    options, command, text = REFUSED[name]
-    with pytest.raises(UsageError, match=text):
-        runner._probes(options, command)
-
-
-def test_subsets_keep_declared_order_and_must_be_there() -> None:
-    options = Options(targets=("debian", "facebook"))
-    assert runner._subset(SCENARIO, options) == (("client",), ("facebook", "debian"))
-    with pytest.raises(UsageError, match="no vantage 'x'; it has client"):
-        runner._subset(SCENARIO, Options(vantages=("x",)))
-
-
-def test_errors_of_all_scenarios_are_told_at_once(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("scenario: x/y\n")
-    with pytest.raises(UsageError) as caught:
-        runner._load_all(["dns/pool-2010", str(tmp_path / "a.yaml"), "@nope"])
-    assert "a.yaml:" in str(caught.value)
-    assert "@nope" in str(caught.value)
+from filterbed.request import Options
+from filterbed.runner import Finished
 
 
 def test_the_json_report_is_the_contracts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,8 +32,17 @@ def test_the_json_report_is_the_contracts(capsys: pytest.CaptureFixture[str]) ->
     }
 
 
-def test_results_that_cannot_be_written_are_found_first(tmp_path: Path) -> None:
-    runner._writable(tmp_path / "new" / "junit.xml")
-    assert (tmp_path / "new").is_dir()
-    with pytest.raises(UsageError, match="--junit"):
-        runner._writable(Path("/proc/junit.xml"))
+def test_nothing_slow_is_imported_before_the_sandbox_gets_ready() -> None:
+    program = "import sys, filterbed.runner; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
+    )
+    slow = {"pydantic", "yaml", "rich", "scapy", "mininet", "scenarios.loader", "filterbed.judge"}
+    assert not slow & set(done.stdout.split())
+
+
+def test_a_sandbox_that_waits_ends_with_what_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert runner.main(["no/such"], []) == runner.USAGE
+    assert "no/such" in capfd.readouterr().err
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

@@ -87,7 +87,7 @@ def test_exec_killed_while_its_command_runs_leaves_nothing(
 @pytest.mark.parametrize(
     ("number", "where"),
     [
-        (signal.SIGINT, ["filterbed.sandbox.launch"]),
+        (signal.SIGINT, ["mininet:"]),
         (signal.SIGTERM, ["nginx: "]),
         (signal.SIGINT, ["filterbed.probe.measure"]),
         (signal.SIGTERM, PATIENT[1:]),
@@ -105,6 +105,21 @@ def test_a_run_that_is_interrupted_stops_cleanly(
     await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
     assert host() == before
     assert_invalid(tmp_path, "interrupted")
+    assert b"Traceback" not in one.said
+    assert json.load(one.process.stdout)["exit"] == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_interrupted_before_it_is_read_leaves_nothing(
+    tmp_path: Path, watch: Watch, await_: Any, host: Host, number: int
+) -> None:
+    before = host()
+    one = watch(*run_arguments(tmp_path, "--json"))
+    one.find("filterbed.sandbox.launch")
+    one.process.send_signal(number)
+    assert one.end(GONE_SECONDS) == 130
+    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    assert host() == before
     assert b"Traceback" not in one.said
     assert json.load(one.process.stdout)["exit"] == 130
 
