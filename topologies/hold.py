@@ -139,11 +139,19 @@ def rules(interface: str, queue: int, mark: int | None = None) -> tuple[tuple[st
 
 
 def _apply(action: str, interface: str, queue: int, mark: int | None) -> None:
-    for tool, chain, *rest in rules(interface, queue, mark):
-        argv = [tool, "-w", "5", "-t", "mangle", action, chain, *rest]
-        done = subprocess.run(argv, capture_output=True, text=True)
+    """Add (`-A`) or delete (`-D`) all rules, those of one version of IP at once."""
+    lines: dict[str, list[str]] = {}
+    for tool, *rest in rules(interface, queue, mark):
+        lines.setdefault(tool, []).append(f"{action} {' '.join(rest)}")
+    for tool, found in lines.items():
+        text = "\n".join(["*mangle", *found, "COMMIT", ""])
+        argv = [f"{tool}-restore", "-w", "5", "--noflush"]
+        done = subprocess.run(argv, input=text, capture_output=True, text=True)
         if done.returncode != 0:
-            raise MachineError(f"{' '.join(argv)}: {done.stderr.strip()}; see `filterbed doctor`")
+            raise MachineError(
+                f"{' '.join(argv)}: {done.stderr.strip()}, of {'; '.join(found)}; "
+                "see `filterbed doctor`"
+            )
 
 
 @dataclass(frozen=True, slots=True)
