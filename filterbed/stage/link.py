@@ -7,6 +7,7 @@ import socket
 import statistics
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +16,8 @@ from topologies.network import Network
 from topologies.plan import Link, Plan
 
 ROUNDS = 5
+#: Seconds between two datagrams, and the bytes of one with its headers.
+PACE, SIZE = 0.002, 30
 _WAIT_SECONDS = 2.0
 #: Less than this share of the stated delay means that the delay is not there.
 ENOUGH = 0.9
@@ -26,7 +29,8 @@ def measure(network: Network, vantages: tuple[str, ...]) -> list[dict[str, Any]]
     Returns one object per vantage: `from`, `to`, `stated` and `measured` (median), `least`, `most`
     (seconds, round trip), `lost` (of `sent`), and whether the plan says that the way `loses`. The
     first datagram, which also resolves neighbours, is not counted. All are measured at once, each
-    with sockets of its own: what is awaited is the delay, of which a datagram takes no share.
+    with sockets of its own, and its datagrams follow each other before the first is back: what is
+    awaited is the delay, of which a datagram takes no share.
     """
     with ThreadPoolExecutor(len(vantages)) as pool:
         return list(pool.map(lambda vantage: _one(network, vantage), vantages))
@@ -49,22 +53,15 @@ def problems(links: list[dict[str, Any]]) -> list[str]:
 
 def _one(network: Network, vantage: str) -> dict[str, Any]:
     plan = network.plan
-    times: list[float] = []
-    lost = 0
+    way = _way(plan, vantage, "control")
     with (
         socket_in(network.pid("control"), socket.AF_INET, socket.SOCK_DGRAM) as server,
         socket_in(network.pid(vantage), socket.AF_INET, socket.SOCK_DGRAM) as client,
     ):
         server.bind((plan.primary("control"), 0))
         client.connect(server.getsockname())
-        for number in range(ROUNDS + 1):
-            seconds = _round_trip(client, server, bytes([number]))
-            if number == 0:
-                continue
-            if seconds is None:
-                lost += 1
-            else:
-                times.append(seconds)
+        exchange(client, server, 1, 0.0)  # which resolves neighbours
+        times = exchange(client, server, ROUNDS, pace(way))
     return {
         "from": vantage,
         "to": "control",
@@ -73,25 +70,42 @@ def _one(network: Network, vantage: str) -> dict[str, Any]:
         "least": min(times, default=None),
         "most": max(times, default=None),
         "sent": ROUNDS,
-        "lost": lost,
-        "loses": any(way.loses for link in _way(plan, vantage, "control") for way in link.ways),
+        "lost": ROUNDS - len(times),
+        "loses": any(one.loses for link in way for one in link.ways),
     }
 
 
-def _round_trip(client: socket.socket, server: socket.socket, data: bytes) -> float | None:
-    start = time.perf_counter()
-    client.send(data)
-    while select.select([server], [], [], _WAIT_SECONDS)[0]:
-        found, sender = server.recvfrom(64)
-        if found == data:
-            server.sendto(found, sender)
+def exchange(client: socket.socket, server: socket.socket, count: int, gap: float) -> list[float]:
+    """Send `count` datagrams, one each `gap` seconds, and answer them; return the round trips.
+
+    What has not come back _WAIT_SECONDS after the last was sent is lost.
+    """
+    sent: list[float] = []
+    times: dict[int, float] = {}
+    begun = time.perf_counter()
+    while len(times) < count:
+        now = time.perf_counter()
+        if len(sent) < count and now >= begun + len(sent) * gap:
+            sent.append(time.perf_counter())
+            client.send(bytes([count, len(sent)]))
+            continue
+        until = begun + len(sent) * gap if len(sent) < count else sent[-1] + _WAIT_SECONDS
+        ready = select.select([server, client], [], [], max(0.0, until - now))[0]
+        if server in ready:
+            server.sendto(*server.recvfrom(64))
+        if client in ready:
+            of, number = client.recv(64)
+            if of == count:  # and not a late answer to an exchange before
+                times.setdefault(number, time.perf_counter() - sent[number - 1])
+        if not ready and len(sent) == count:
             break
-    else:
-        return None
-    while select.select([client], [], [], _WAIT_SECONDS)[0]:
-        if client.recv(64) == data:
-            return time.perf_counter() - start
-    return None
+    return [*times.values()]
+
+
+def pace(way: Sequence[Link]) -> float:
+    """Return the seconds between two datagrams at which no link's queue grows."""
+    rates = [one.rate for link in way for one in link.ways if one.rate is not None]
+    return max([PACE, *(1.3 * SIZE * 8 / rate for rate in rates)])
 
 
 def round_trip(plan: Plan, one: str, other: str) -> float:
