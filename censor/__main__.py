@@ -159,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
 
     again = commands.add_parser("replay", help="feed a recording to the engine", epilog=_EPILOG)
     again.set_defaults(act=_replay)
-    again.add_argument("capture", type=Path, help="door record, pcap or pcapng")
+    again.add_argument("capture", type=Path, help="door record, pcap or pcapng; -: standard input")
     again.add_argument("--policy", type=Path, required=True)
     how = again.add_mutually_exclusive_group()
     how.add_argument("--events", type=Path, help="a live run's log: compare with it")

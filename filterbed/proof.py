@@ -10,19 +10,18 @@ by one target may hit the next.
 from __future__ import annotations
 
 import json
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeGuard, cast
 
 from filterbed.attribution import Owner, of_measurements
 from filterbed.effect import Rules, consistent, effects
+from filterbed.engine import Engines
 from filterbed.header import Flow, flow_text
 from filterbed.pcapng import CaptureError, Frame, read
 from filterbed.question import Pair, Question, network_block
-from filterbed.rehearsal import Act, Door, Laid, Replay, rehearse
+from filterbed.rehearsal import Act, Door, Laid, Which, rehearse
 from filterbed.score import label_text
 from filterbed.translation import NONE, Translations
 from scenarios.model import Truth
@@ -31,7 +30,8 @@ from scenarios.model import Truth
 STEP: Final = 0.1
 #: Added to the policy's longest memory; also the least gap. Seconds.
 MARGIN: Final = 60.0
-ENGINE: Final = (sys.executable, "-P", "-m", "censor")
+#: How the packets of the control pass are laid down.
+WAYS: Final = ("alone", "ordered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,48 +42,65 @@ class Group:
     frames: tuple[Frame, ...]
 
 
-def prove(
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What the engines did when fed one control pass: acts, and by box what went wrong.
+
+    `seen`: how many packets each owner had at a box's door.
+    """
+
+    acts: Mapping[Which, Sequence[Act]]
+    problems: Mapping[str, Sequence[str]]
+    seen: Mapping[str, Mapping[Owner, int]]
+
+
+def play(
     question: Question,
     measurements: Mapping[str, Iterable[Mapping[str, Any]]],
     doors: Sequence[Door],
+    engines: Engines,
     *,
-    work: Path,
     translations: Translations = NONE,
-    engine: Sequence[str] = ENGINE,
-) -> list[str]:
-    """Run the proof; return what it found wrong, one sentence each, empty if all is proven.
+) -> Played:
+    """Feed the engines; what is wrong is in what is returned.
 
     Args:
         measurements: the control pass's, by vantage, of every target.
-        work: a directory for the laid-out recordings and the engine's answers; they are kept.
+        engines: one for each box and each of `WAYS`; recordings and answers are kept.
         translations: what gateways made of the vantages' flows.
-        engine: the censor's command.
     """
     sorter = of_measurements(question, measurements, translations)
-    alone: list[Act] = []
-    ordered: list[Act] = []
     seen: dict[str, dict[Owner, int]] = {}
-    problems: list[str] = []
-    jobs: list[tuple[list[Act], Replay]] = []
+    unread: dict[str, list[str]] = {}
+    laid: dict[Which, Laid] = {}
     for door in doors:
         try:
             frames = read(door.record).frames
             policy = json.loads(door.policy.read_text("utf-8"))
         except (OSError, CaptureError, ValueError) as error:
-            problems.append(f"proof: box {door.box}: {error}")
+            unread[door.box] = [f"proof: box {door.box}: {error}"]
             continue
         groups = gather(frames, sorter.sort(frames), question.pairs)
         seen[door.box] = {group.owner: len(group.frames) for group in groups}
         gap = memory(policy) + MARGIN
-        for way, acts in (("alone", alone), ("ordered", ordered)):
-            laid = lay(groups, gap=gap, alone=way == "alone")
-            jobs.append((acts, Replay(door, laid, work / f"{door.box}.{way}.pcapng")))
-    for (acts, _), (found, wrong) in zip(
-        jobs, rehearse([job for _, job in jobs], engine), strict=True
-    ):
-        acts += found
-        problems += wrong
-    return problems or judge(question, alone, ordered, seen, _uncertain(doors), _rules(doors))
+        for way in WAYS:
+            laid[door.box, way] = lay(groups, gap=gap, alone=way == "alone")
+    acts, wrong = rehearse(laid, engines)
+    return Played(acts, unread | wrong, seen)
+
+
+def prove(question: Question, played: Played, doors: Sequence[Door]) -> list[str]:
+    """Hold the question's truths against what the boxes behind these doors did.
+
+    Returns what is wrong, one sentence each, empty if all is proven.
+    """
+    boxes = [door.box for door in doors]
+    problems = [problem for box in boxes for problem in played.problems.get(box, ())]
+    if problems:
+        return problems
+    alone, ordered = ([act for box in boxes for act in played.acts[box, way]] for way in WAYS)
+    seen = {box: played.seen[box] for box in boxes}
+    return judge(question, alone, ordered, seen, _uncertain(doors), _rules(doors))
 
 
 def gather(

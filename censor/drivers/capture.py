@@ -6,8 +6,10 @@ Source: draft-ietf-opsawg-pcapng and draft-ietf-opsawg-pcap (IETF OPSAWG);
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from struct import Struct, calcsize, error, pack, unpack_from
 from typing import BinaryIO, Final
@@ -47,7 +49,7 @@ class _Interface:
 
 @dataclass(slots=True)
 class Capture:
-    """An open capture: iterate over it once.
+    """An open capture: iterate over it once. The path `-` is standard input, read to its end first.
 
     comment: of the first section. cut: the file ended in the middle of a block. skipped: packets
         that hold no IP.
@@ -62,7 +64,7 @@ class Capture:
 
     def __iter__(self) -> Iterator[Record]:
         try:
-            with self.path.open("rb") as file:
+            with self._open() as file:
                 magic = file.read(4)
                 if magic == _SHB.to_bytes(4, "big"):
                     yield from self._blocks(file)
@@ -74,6 +76,9 @@ class Capture:
                     )
         except OSError as fault:
             raise MachineError(f"{self.path}: {fault.strerror}") from fault
+
+    def _open(self) -> BinaryIO:
+        return BytesIO(sys.stdin.buffer.read()) if str(self.path) == "-" else self.path.open("rb")
 
     # --- pcapng --------------------------------------------------------------------------
 

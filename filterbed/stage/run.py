@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from filterbed.engine import Engines
 from filterbed.order import RESULT, Order, Result
-from filterbed.proof import prove
+from filterbed.proof import WAYS, play, prove
 from filterbed.question import of_scenario
 from filterbed.rehearsal import Door
 from filterbed.stage import impairment, link, passes
@@ -44,10 +45,13 @@ def run(order: Order, say: Callable[[str], None]) -> int:
 
 def _passes(ground: Ground, order: Order, result: Result, say: Callable[[str], None]) -> None:
     say("control pass")
-    measurements = passes.control(ground, "before")
-    if not order.idle:
-        say("proof")
-        _prove(ground, order, measurements)
+    if order.idle:
+        passes.control(ground, "before")
+    else:
+        with _engines(ground, order) as engines:  # ready by the time they are fed
+            measurements = passes.control(ground, "before")
+            say("proof")
+            _prove(ground, order, measurements, engines)
     result.tools, result.spells = passes.tools(ground, say)
     for box in ground.boxes:
         box.request("idle")
@@ -56,10 +60,8 @@ def _passes(ground: Ground, order: Order, result: Result, say: Callable[[str], N
     passes.control(ground, "after")
 
 
-def _prove(ground: Ground, order: Order, measurements: dict[str, list[passes.Measurement]]) -> None:
-    for box in ground.boxes:
-        box.request("stats")  # the door record is on disk once this is answered
-    doors = [
+def _doors(ground: Ground) -> list[Door]:
+    return [
         Door(
             box.name,
             ground.rundir.door(box.name),
@@ -67,22 +69,33 @@ def _prove(ground: Ground, order: Order, measurements: dict[str, list[passes.Mea
         )
         for box in ground.boxes
     ]
+
+
+def _engines(ground: Ground, order: Order) -> Engines:
+    """Start the engines of the proof: one for each way and box that ever enforces."""
+    enforcing = {box for phase in order.phases for box in phase.enforcing}
+    policies = {door.box: door.policy for door in _doors(ground) if door.box in enforcing}
+    return Engines(policies, WAYS, work=WORK / "proof")
+
+
+def _prove(
+    ground: Ground,
+    order: Order,
+    measurements: dict[str, list[passes.Measurement]],
+    engines: Engines,
+) -> None:
+    for box in ground.boxes:
+        box.request("stats")  # the door record is on disk once this is answered
     question = of_scenario(order.scenario, vantages=order.vantages, targets=order.targets)
     try:
         translations = ground.translators.translations()
     except ValueError as error:
         raise Trouble([f"proof: {error}"]) from error
+    doors = [door for door in _doors(ground) if (door.box, WAYS[0]) in engines]
+    played = play(question, measurements, doors, engines, translations=translations)
     for number, phase in enumerate(order.phases):
-        work = WORK / f"proof-{number + 1}"
-        work.mkdir()
-        problems = prove(
-            replace(question, truths=phase.truths),
-            measurements,
-            [door for door in doors if door.box in phase.enforcing],
-            work=work,
-            translations=translations,
-        )
-        if problems:
+        acting = [door for door in doors if door.box in phase.enforcing]
+        if problems := prove(replace(question, truths=phase.truths), played, acting):
             where = f"phase {number + 1}: " if len(order.phases) > 1 else ""
             raise Trouble([where + problem for problem in problems])
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dns.message
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.packet import Packet, Raw
 
+from filterbed.engine import COMMAND, Engines
 from filterbed.header import raw
 from filterbed.pcapng import Frame
+from filterbed.proof import WAYS, play, prove
 from filterbed.question import Question
+from filterbed.rehearsal import Door
 from scenarios.model import Label, Target, Truth
 
 EPOCH = 1_700_000_000.0
@@ -166,3 +170,15 @@ def control(order: Sequence[str] = tuple(SITES), vantages: Sequence[str] = ("bj"
         for name in order:
             made.measure(vantage, name)
     return made
+
+
+def proof(
+    asked: Question,
+    measurements: Mapping[str, list[dict[str, Any]]],
+    door: Door,
+    work: Path,
+    engine: Sequence[str] = COMMAND,
+) -> list[str]:
+    """Prove with engines of this command, one box's."""
+    with Engines({door.box: door.policy}, WAYS, work=work, command=engine) as engines:
+        return prove(asked, play(asked, measurements, [door], engines), [door])

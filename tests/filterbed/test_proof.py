@@ -14,7 +14,7 @@ from scapy.packet import Raw
 
 from filterbed.attribution import of_measurements
 from filterbed.pcapng import Frame, read, write
-from filterbed.proof import Group, gather, lay, memory, prove
+from filterbed.proof import Group, gather, lay, memory
 from filterbed.question import Question
 from filterbed.rehearsal import Door
 from scenarios.model import Truth
@@ -33,6 +33,7 @@ from tests.filterbed.recording import (
     TRUTHS,
     Pass,
     control,
+    proof,
     question,
     targets,
 )
@@ -44,7 +45,7 @@ def proven(
     write(tmp_path / "door.pcapng", ("inside", "outside"), made.frames)
     (tmp_path / "policy.json").write_text(json.dumps(policy))
     door = Door("gfw", tmp_path / "door.pcapng", tmp_path / "policy.json")
-    return prove(asked, made.measurements, [door], work=tmp_path / "proof")
+    return proof(asked, made.measurements, door, tmp_path / "proof")
 
 
 def without(rule: str) -> dict[str, Any]:
@@ -198,7 +199,7 @@ def test_a_refused_policy_and_a_missing_record(tmp_path: Path) -> None:
     assert problems
     assert all("ended with status 2" in problem for problem in problems)
     door = Door("gfw", tmp_path / "none.pcapng", tmp_path / "policy.json")
-    (problem,) = prove(question(), {}, [door], work=tmp_path)
+    (problem,) = proof(question(), {}, door, tmp_path)
     assert "proof: box gfw: " in problem
     assert "none.pcapng" in problem
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from filterbed import rehearsal
+from filterbed.engine import Engines
 from filterbed.pcapng import write
-from filterbed.proof import prove
-from filterbed.rehearsal import Act, Door, Laid, Replay, rehearse
-from tests.filterbed.recording import POLICY, control, question
+from filterbed.rehearsal import Act, Door, Laid, rehearse
+from tests.filterbed.recording import POLICY, control, proof, question
 
 
 def recorded(folder: Path) -> Door:
@@ -29,10 +28,16 @@ def test_acts_are_read_with_whose_packet_drew_them(tmp_path: Path) -> None:
     lines = "\n".join(map(json.dumps, said))
     frames = tuple(control().frames[:2])
     laid = Laid(frames, (("bj", "one"), ("bj", "two")))
-    replay = Replay(recorded(tmp_path), laid, tmp_path / "work" / "gfw.alone.pcapng")
-    ((acts, wrong),) = rehearse([replay], (sys.executable, "-c", f"print({lines!r})"))
-    assert (acts, wrong) == ([Act("gfw", ("bj", "two"), said[1])], [])
-    assert str(acts[0]) == 'gfw dropped, rule r, trigger {"tls.sni": "x"}, from a memory'
+    says = (sys.executable, "-c", f"print({lines!r})")
+    policies = {"gfw": recorded(tmp_path).policy}
+    with Engines(policies, ("alone",), work=tmp_path / "work", command=says) as engines:
+        acts, wrong = rehearse({("gfw", "alone"): laid}, engines)
+    assert wrong == {}
+    assert acts == {("gfw", "alone"): [Act("gfw", ("bj", "two"), said[1])]}
+    assert (
+        str(acts["gfw", "alone"][0])
+        == 'gfw dropped, rule r, trigger {"tls.sni": "x"}, from a memory'
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,15 +53,15 @@ def test_an_engine_that_fails_proves_nothing(tmp_path: Path, program: str, repor
     made = control()
     door = recorded(tmp_path)
     engine = (sys.executable, "-c", program)
-    problems = prove(question(), made.measurements, [door], work=tmp_path, engine=engine)
+    problems = proof(question(), made.measurements, door, tmp_path, engine)
     assert len(problems) == 2
     assert all("proof: box gfw: the engine" in p and report in p for p in problems)
 
 
 def test_an_engine_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsal, "DEADLINE", 0.2)
+    monkeypatch.setattr("filterbed.engine.DEADLINE", 0.2)
     door = recorded(tmp_path)
     engine = (sys.executable, "-c", "import time; time.sleep(60)")
-    problems = prove(question(), {}, [door], work=tmp_path, engine=engine)
+    problems = proof(question(), {}, door, tmp_path, engine)
     assert all("did not finish" in problem for problem in problems)
     assert len(problems) == 2

@@ -40,6 +40,17 @@ def test_a_door_record_is_read_back(tmp_path: Path, packets: list[tuple[int, byt
     assert not capture.cut
 
 
+def test_a_record_is_read_from_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = door(tmp_path / "d", [(EPOCH, PACKET, True), (EPOCH + 5, PACKET, False)])
+    with path.open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        read = list(Capture(Path("-")))
+    assert [one.ns for one in read] == [EPOCH, EPOCH + 5]
+    assert read == list(Capture(path))
+
+
 def test_scapy_reads_a_door_record(tmp_path: Path) -> None:
     path = door(tmp_path / "d", [(EPOCH, PACKET, True), (EPOCH + 1, PACKET, False)])
     with PcapNgReader(str(path)) as reader:
