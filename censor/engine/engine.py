@@ -15,7 +15,7 @@ from censor.engine.context import Context
 from censor.engine.decision import NOTHING, PASS, SETTLED, Decision, Release, Verdict
 from censor.engine.enforcement import Enforcement
 from censor.engine.inspection import Inspection
-from censor.engine.state import FlowState, Tracker
+from censor.engine.state import BLANK, FlowState, Tracker
 from censor.events import Event
 from censor.follow.announced import Announced
 from censor.follow.flow import FlowTable
@@ -226,7 +226,12 @@ class Engine:
             greetings = state.dossier.greetings
             state.own().greetings = {**greetings, state.from_client(packet): greeting(packet)}
         remembered = memories.entries and memories.find(state.keys)
-        if packet.data_offset < packet.end or state.plain or remembered or not state.dossier.idle:
+        if (
+            packet.data_offset < packet.end
+            or state.plain
+            or remembered
+            or (state.dossier is not BLANK and not state.dossier.idle)
+        ):
             enforcement = Inspection(context, state, packet, now, self.seen, events).inspect()
             if tcb is not None and tcb.over:
                 state.topics = NO_TOPICS
@@ -251,13 +256,12 @@ class Engine:
 
     def _evict(self, now: float, events: list[Event]) -> None:
         """Forget the states of flows the table has forgotten; only a full table is an event."""
-        for eviction in self._table.evicted:
-            state = eviction.flow
-            if state.settled and eviction.reason == "limit":
+        for state, reason in self._table.evicted:
+            if state.settled and reason == "limit":
                 self._forgotten.append(state.named())
             self._disturb(state)
             self._budget.forget(state)
-            if eviction.reason == "limit":
+            if reason == "limit":
                 detail = {"what": "flow", "limit": self._table.limit}
                 events.append(Event(now, "evicted", self.seen, flow=state.named(), detail=detail))
         self._table.evicted.clear()

@@ -10,7 +10,7 @@ from censor.dissect.outcome import Foreign, Incomplete
 from censor.engine.context import Context
 from censor.engine.decision import Verdict
 from censor.engine.enforcement import Enforcement
-from censor.engine.state import FlowState
+from censor.engine.state import BLANK, FlowState
 from censor.events import Event
 from censor.interfere.impostor import opens
 from censor.interfere.telephony import learn
@@ -63,15 +63,16 @@ class Inspection:
 
     def inspect(self) -> Enforcement:
         """Ask what was decided before, rules about flows, rules about messages, then memories."""
-        state, enforcement = self._state, self._enforcement
-        if self._serving():
+        state, packet, enforcement = self._state, self._packet, self._enforcement
+        dossier = state.dossier
+        if dossier is not BLANK and self._serving():
             return enforcement
         if state.plain:
             self._hear_plain()
-        if state.dossier.pending and not enforcement.from_client and self._packet.protocol == _UDP:
-            enforcement.meet_answer(self._packet.payload)
-        if state.topics.items and not enforcement.acted and self._packet.payload_length:
-            if self._packet.protocol == _TCP:
+        if dossier.pending and not enforcement.from_client and packet.protocol == _UDP:
+            enforcement.meet_answer(packet.payload)
+        if state.topics.items and not enforcement.acted and packet.data_offset < packet.end:
+            if packet.protocol == _TCP:
                 self._read_stream()
             else:
                 self._read_datagram()
@@ -134,7 +135,7 @@ class Inspection:
         for rule in rules:
             if message.only and not message.only & rule.when.asks:
                 continue
-            if not (rule.when.matches(state, message) and rule.when.fits(self._packet)):
+            if not (rule.when.hears(state, message) and rule.when.fits(self._packet)):
                 continue
             if rule.allows:
                 state.exempt = state.protocol == _TCP or message.app in FOLLOWERS
@@ -194,19 +195,19 @@ class Inspection:
 
     def _ask(self, payload: bytes, apps: Set[App] | None = None) -> bool:
         """Ask some protocols about a datagram, until one says that it is its own; say whether."""
-        state = self._state
+        state, readings = self._state, self._context.policy.readings
         for app, rules in state.topics.items:
             if apps is not None and app not in apps:
                 continue
             if app in FOLLOWERS:
                 found = self._follow(app, rules, payload)
             else:
-                reading = self._context.policy.readings[app]
-                found = read(app, payload, reading, stream=False, whole=False)
+                found = read(app, payload, readings[app], stream=False, whole=False)
                 if isinstance(found, Found):
                     if found.messages:
                         state.spoken = app
-                    self._learn(app, payload)
+                    if app is App.SIP:
+                        self._learn(payload)
                     self._take(found, rules)
             if isinstance(found, Found) and (app not in PEEKING or self._enforcement.acted):
                 return True
@@ -250,9 +251,9 @@ class Inspection:
         messages = found.messages if isinstance(found, Found) else ()
         return Found(messages, rtp.FRAME + len(frame))
 
-    def _learn(self, app: App, data: bytes) -> None:
+    def _learn(self, data: bytes) -> None:
         """Follow calls, if the policy has a use for it."""
-        if app is App.SIP and self._context.follows_calls:
+        if self._context.follows_calls:
             dialogues = self._state.dossier.dialogues
             self._state.own().dialogues = learn(dialogues, data, self._enforcement.from_client)
             self._enforcement.forget_calls(dialogues)
@@ -356,7 +357,8 @@ class Inspection:
                 found = read(app, data, reading, stream=True, whole=whole, later=later)
             if isinstance(found, Found):
                 state.spoken = app
-                self._learn(app, data[: found.length])
+                if app is App.SIP:
+                    self._learn(data[: found.length])
                 if app is App.DNS and state.dossier.pending and not self._enforcement.from_client:
                     self._enforcement.meet_answer(data[2 : found.length])
                 self._keep_only(PEEKING if found.last else (*PEEKING, app))

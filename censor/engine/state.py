@@ -94,7 +94,7 @@ class Dossier:
 
 
 #: Every flow's until it has one of its own: see `FlowState.own`.
-_BLANK: Final = Dossier()
+BLANK: Final = Dossier()
 
 
 class FlowState(Flow):
@@ -136,7 +136,7 @@ class FlowState(Flow):
         self, packet: Packet, key: Key, now: float, inside: bool | None, by_client: bool
     ) -> None:
         super().__init__(packet, key, now, inside, by_client)
-        self.dossier = _BLANK
+        self.dossier = BLANK
         self.tcb: Tcb | None = None
         self.plain: tuple[Rule, ...] = ()
         self.topics = NOTHING
@@ -153,7 +153,7 @@ class FlowState(Flow):
 
     def own(self) -> Dossier:
         """Return the flow's dossier, made now if it has none, to be written to."""
-        if self.dossier is _BLANK:
+        if self.dossier is BLANK:
             self.dossier = Dossier()
         return self.dossier
 
@@ -161,7 +161,7 @@ class FlowState(Flow):
     def idle(self) -> bool:
         """Whether no rule can do anything more with this flow, memories left aside."""
         return self.exempt or not (
-            self.plain or self.topics.items or not (self.dossier is _BLANK or self.dossier.idle)
+            self.plain or self.topics.items or not (self.dossier is BLANK or self.dossier.idle)
         )
 
     def greeted(self, require: str) -> bool:
@@ -267,15 +267,15 @@ class Tracker:
                     self._chosen[place] = chosen
             state.exempt, state.plain, state.topics = chosen
         if App.RTP in state.topics:
-            self._listen(state, now)
+            self._listen(state, packet, now)
         return state
 
-    def _listen(self, state: FlowState, now: float) -> None:
+    def _listen(self, state: FlowState, packet: Packet, now: float) -> None:
         """Ask whether SDP spoke of a flow; what only SDP could tell is not asked again."""
         known = self._announced
         state.announced = self._listens and (
-            known.holds((state.client, state.client_port), now)
-            or known.holds((state.server, state.server_port), now)
+            known.holds((packet.src, packet.sport), now)
+            or known.holds((packet.dst, packet.dport), now)
         )
         if not state.announced and not self._policy.readings[App.RTP].habit.window:
             state.topics = state.topics.without(App.RTP)

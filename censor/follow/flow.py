@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Generic, Literal, TypeVar
 
 from censor.follow.stream import LIMIT, Overlap, Stream
@@ -164,20 +163,15 @@ class Flow:
 F = TypeVar("F", bound=Flow)
 
 
-@dataclass(frozen=True, slots=True)
-class Eviction(Generic[F]):
-    """A flow that was forgotten, and why: it was idle, the table was full, or another one began
-    between its ends."""
-
-    flow: F
-    reason: Literal["idle", "limit", "anew"]
+#: Why a flow was forgotten: it was idle, the table was full, or another one began between its ends.
+Reason = Literal["idle", "limit", "anew"]
 
 
 class FlowTable(Generic[F]):
     """At most `limit` flows; the least recently used goes first, idle ones after `idle` seconds.
 
     make: called as `Flow` is, for each new flow.
-    evicted: what was forgotten since the caller last emptied the list.
+    evicted: what was forgotten, and why, since the caller last emptied the list.
     resync: a SYN with another initial sequence number begins a new flow although the old one did
         not close (a client that reuses its port; also how an inserted SYN confuses a censor:
         Khattak et al., "Towards Illuminating a Censorship Monitor's Model", FOCI 2013). Without
@@ -203,7 +197,7 @@ class FlowTable(Generic[F]):
         self.idle = idle
         self.resync = resync
         self.mirrored = mirrored
-        self.evicted: list[Eviction[F]] = []
+        self.evicted: list[tuple[F, Reason]] = []
         self._make = make
         self._flows: OrderedDict[Key, F] = OrderedDict()
 
@@ -251,16 +245,16 @@ class FlowTable(Generic[F]):
             if now - flow.seen <= self.idle:
                 return
             del flows[flow.key]
-            self.evicted.append(Eviction(flow, "idle"))
+            self.evicted.append((flow, "idle"))
 
     def _begin(self, packet: Packet, key: Key, now: float, inside: bool | None) -> F:
         self.expire(now)
         former = self._flows.pop(key, None)
         if former is not None:
-            self.evicted.append(Eviction(former, "anew"))
+            self.evicted.append((former, "anew"))
         while len(self._flows) >= self.limit:
             _, oldest = self._flows.popitem(last=False)
-            self.evicted.append(Eviction(oldest, "limit"))
+            self.evicted.append((oldest, "limit"))
         flow = self._make(packet, key, now, inside, _sent_by_client(packet))
         self._flows[key] = flow
         return flow

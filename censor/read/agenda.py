@@ -16,12 +16,13 @@ class Agenda:
     Limits: at most one for each subset of its protocols.
     """
 
-    __slots__ = ("_left", "_rules", "items")
+    __slots__ = ("_left", "_rules", "_without", "items")
 
     def __init__(self, rules: Mapping[App, tuple[Rule, ...]]) -> None:
         self._rules = dict(rules)
         self.items = tuple(self._rules.items())
         self._left: dict[tuple[App, ...], Agenda] = {}
+        self._without: dict[App, Agenda] = {}
 
     def __bool__(self) -> bool:
         return bool(self.items)
@@ -34,13 +35,15 @@ class Agenda:
 
     def without(self, app: App) -> Agenda:
         """Return what is left when a protocol is not read any more."""
-        if app not in self._rules:
-            return self
-        return self._of(tuple(one for one in self._rules if one is not app))
+        left = self._without.get(app)
+        if left is None:
+            left = self._of(tuple([one for one in self._rules if one is not app]))
+            self._without[app] = left
+        return left
 
     def only(self, apps: Collection[App]) -> Agenda:
         """Return what is left when none but these are read."""
-        return self._of(tuple(one for one in self._rules if one in apps))
+        return self._of(tuple([one for one in self._rules if one in apps]))
 
     def _of(self, apps: tuple[App, ...]) -> Agenda:
         if len(apps) == len(self._rules):

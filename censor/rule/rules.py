@@ -248,9 +248,12 @@ class When:
 
     def matches(self, ends: Ends | Flow, message: Message | None) -> bool:
         """Say whether the flow and the message match; None stands for no message at all."""
+        return self.ends(ends) and self.hears(ends, message)
+
+    def hears(self, ends: Ends | Flow, message: Message | None) -> bool:
+        """Say whether a message matches in a flow that `reaches` has found to match."""
         return (
-            self.ends(ends)
-            and not (message is not None and message.lacks and message.lacks & self.asks)
+            not (message is not None and message.lacks and message.lacks & self.asks)
             and (self.app is None or (message is not None and self._reads(message)))
             and (self.negated is None or not self.negated.matches(ends, message))
         )
