@@ -182,6 +182,28 @@ class Watched:
                 found.append(f"{pid}: {_text(f'/proc/{pid}/cmdline')}".replace("\0", " "))
         return [*found, *(str(path) for path in self.temporary.iterdir())]
 
+    def gone(self, seconds: float) -> None:
+        """Wait until nothing is left of it; fail after `seconds` of a processor that never sleeps.
+
+        On a machine that does nothing else they are seconds; on a busy one they last longer, as
+        whatever is to end does: who looks without a pause gets no more of a processor than that.
+        """
+        begun = time.process_time()
+        while left := self.left():
+            if time.process_time() - begun > seconds:
+                pytest.fail(f"after {seconds:g} s there is still {left}")
+
+    def ends(self, seconds: float) -> int:
+        """Wait for its end, as `gone` counts the seconds; return its status."""
+        assert self.process.stderr is not None
+        begun = time.process_time()
+        while self.process.poll() is None:
+            if select.select([self.process.stderr], [], [], 0)[0]:
+                self.said += os.read(self.process.stderr.fileno(), 65536)
+            if time.process_time() - begun > seconds:
+                pytest.fail(f"it has not ended after {seconds:g} s: {self.said.decode()}")
+        return self.end()
+
     def close(self) -> None:
         """End it, whatever became of it."""
         with suppress(ProcessLookupError):

@@ -26,8 +26,9 @@ pytestmark = pytest.mark.live
 
 SAID = ("network: ", "servers", "control pass", "proof", "webcheck at", "control pass again",
         "closing")  # fmt: skip
-#: The promise is one second on a machine that does nothing else; two tests run at a time here.
-GONE_SECONDS = 10.0
+#: Until nothing is left of what was killed, and until a command that is interrupted has ended: in
+#: seconds of a processor, as `Watched.gone` counts them.
+GONE_SECONDS, STOPPED_SECONDS = 1.0, 2.0
 #: A tool that waits to be disturbed.
 PATIENT = [sys.executable, "-c", "import time; time.sleep(50)"]
 
@@ -37,7 +38,7 @@ PATIENT = [sys.executable, "-c", "import time; time.sleep(50)"]
 
 @pytest.mark.parametrize("said", SAID)
 def test_a_runner_killed_at_any_step_leaves_nothing(
-    tmp_path: Path, watch: Watch, await_: Any, host: Host, said: str
+    tmp_path: Path, watch: Watch, host: Host, said: str
 ) -> None:
     before = host()
     one = watch(*run_arguments(tmp_path))
@@ -45,7 +46,7 @@ def test_a_runner_killed_at_any_step_leaves_nothing(
     one.tree()
     one.process.kill()
     one.process.wait()
-    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    one.gone(GONE_SECONDS)
     assert host() == before
     assert_invalid(tmp_path, "interrupted")
 
@@ -55,7 +56,7 @@ def test_a_runner_killed_at_any_step_leaves_nothing(
     [*(("run", s) for s in (0.05, 0.15, 0.25, 0.35, 0.5, 0.7)), ("exec", 0.3), ("exec", 0.7)],
 )
 def test_a_runner_killed_at_any_moment_leaves_nothing(
-    tmp_path: Path, watch: Watch, await_: Any, host: Host, what: str, seconds: float
+    tmp_path: Path, watch: Watch, host: Host, what: str, seconds: float
 ) -> None:
     before = host()
     sleep = ["exec", SCENARIO, "--at", "client", "--", "sleep", "50"]
@@ -66,21 +67,19 @@ def test_a_runner_killed_at_any_moment_leaves_nothing(
         one.tree()
     one.process.kill()
     one.process.wait()
-    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    one.gone(GONE_SECONDS)
     assert host() == before
     if (tmp_path / "out" / SCENARIO / "score.json").exists():
         assert_invalid(tmp_path, "interrupted")
 
 
-def test_exec_killed_while_its_command_runs_leaves_nothing(
-    watch: Watch, await_: Any, host: Host
-) -> None:
+def test_exec_killed_while_its_command_runs_leaves_nothing(watch: Watch, host: Host) -> None:
     before = host()
     one = watch("exec", SCENARIO, "--at", "client", "--", "sleep", "4321")
     one.find("sleep", "4321")
     one.process.kill()
     one.process.wait()
-    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    one.gone(GONE_SECONDS)
     assert host() == before
 
 
@@ -94,15 +93,15 @@ def test_exec_killed_while_its_command_runs_leaves_nothing(
     ],
 )
 def test_a_run_that_is_interrupted_stops_cleanly(
-    tmp_path: Path, watch: Watch, await_: Any, host: Host, number: int, where: list[str]
+    tmp_path: Path, watch: Watch, host: Host, number: int, where: list[str]
 ) -> None:
     before = host()
     one = watch(*run_arguments(tmp_path, "--json", "--name", "patient"), "--", *PATIENT)
     one.find(*where)
     one.tree()
     one.process.send_signal(number)
-    assert one.end(GONE_SECONDS) == 130
-    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    assert one.ends(STOPPED_SECONDS) == 130
+    one.gone(GONE_SECONDS)
     assert host() == before
     assert_invalid(tmp_path, "interrupted")
     assert b"Traceback" not in one.said
@@ -111,14 +110,14 @@ def test_a_run_that_is_interrupted_stops_cleanly(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_interrupted_before_it_is_read_leaves_nothing(
-    tmp_path: Path, watch: Watch, await_: Any, host: Host, number: int
+    tmp_path: Path, watch: Watch, host: Host, number: int
 ) -> None:
     before = host()
     one = watch(*run_arguments(tmp_path, "--json"))
     one.find("filterbed.sandbox.launch")
     one.process.send_signal(number)
-    assert one.end(GONE_SECONDS) == 130
-    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    assert one.ends(STOPPED_SECONDS) == 130
+    one.gone(GONE_SECONDS)
     assert host() == before
     assert b"Traceback" not in one.said
     assert json.load(one.process.stdout)["exit"] == 130
@@ -136,10 +135,10 @@ def test_several_runs_at_once_end_with_their_runner(
     await_(lambda: len([p for p in one.tree() if is_tool(p)]) == 2, "two tools")
     one.process.send_signal(number)
     if number != signal.SIGKILL:
-        assert one.end(2 * GONE_SECONDS) == 130
+        assert one.ends(2 * STOPPED_SECONDS) == 130
         assert b"Traceback" not in one.said
     one.process.wait()
-    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    one.gone(GONE_SECONDS)
     assert host() == before
     for scenario in (SCENARIO, "http/rst-host"):
         assert_invalid(tmp_path, "interrupted", scenario=scenario)
@@ -153,15 +152,13 @@ def is_tool(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_exec_that_is_interrupted_stops_cleanly(
-    watch: Watch, await_: Any, host: Host, number: int
-) -> None:
+def test_exec_that_is_interrupted_stops_cleanly(watch: Watch, host: Host, number: int) -> None:
     before = host()
     one = watch("exec", SCENARIO, "--at", "client", "--", "sleep", "4321")
     one.find("sleep", "4321")
     one.process.send_signal(number)
-    assert one.end(GONE_SECONDS) == 130
-    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    assert one.ends(STOPPED_SECONDS) == 130
+    one.gone(GONE_SECONDS)
     assert host() == before
     assert b"Traceback" not in one.said
 
@@ -170,7 +167,7 @@ def test_exec_that_is_interrupted_stops_cleanly(
     ("what", "depth"), [("run", 1), ("run", 2), ("run", 3), ("exec", 1), ("exec", 2)]
 )
 def test_a_sandbox_that_is_killed_is_told_of(
-    tmp_path: Path, watch: Watch, await_: Any, host: Host, what: str, depth: int
+    tmp_path: Path, watch: Watch, host: Host, what: str, depth: int
 ) -> None:
     """Kill the sandbox's outer process (1), its process 1 (2), its stage (3)."""
     before = host()
@@ -182,7 +179,7 @@ def test_a_sandbox_that_is_killed_is_told_of(
     assert one.end() == (4 if what == "run" else 125)
     assert b"the sandbox was killed" in one.said
     assert b"Traceback" not in one.said
-    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    one.gone(GONE_SECONDS)
     assert host() == before
     if what == "run":
         assert_invalid(tmp_path, "the sandbox was killed by SIGKILL")
@@ -285,14 +282,14 @@ def test_a_queue_that_overflows_makes_the_run_invalid(
 
 
 def test_a_censor_that_hangs_makes_the_run_invalid(
-    tmp_path: Path, watch: Watch, await_: Any, host: Host
+    tmp_path: Path, watch: Watch, host: Host
 ) -> None:
     one = watch(*run_arguments(tmp_path), "--", *PATIENT[:2], "import time; time.sleep(1)")
     one.find("import time")
     os.kill(one.find("censor run"), signal.SIGSTOP)
     assert one.end() == 4
     assert_invalid(tmp_path, "the censor at gfw", "no answer")
-    await_(lambda: not one.left(), f"the end of {one.left()}", GONE_SECONDS)
+    one.gone(GONE_SECONDS)
 
 
 # Witnesses that disagree --------------------------------------------------------------------------
