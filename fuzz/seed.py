@@ -1,22 +1,31 @@
 """What fuzzing starts from: packets of real programs, cut and spliced.
 
-`seed.capture` is a door record of 138 packets (curl with HTTP, HTTPS and five kinds of SOCKS, dig,
-aioquic, `openssl s_client -dtls`, ssh, sipp over UDP and TCP, ping, a few lines that send RTP and
-STUN), made on 2026-11-23 between the client and the server of tests/live/test_censor_queue.py. It
-holds nobody's traffic.
+`seed.capture` is a door record of 210 packets that hold nobody's traffic: 138 (curl with HTTP, HTTPS
+and five kinds of SOCKS, dig, aioquic, `openssl s_client -dtls`, ssh, sipp over UDP and TCP, ping, a few
+lines that send RTP and STUN) made on 2026-11-23 between the client and the server of
+tests/live/test_censor_queue.py; and 72 made on 2026-11-24 over a namespace's loopback and readdressed:
+the handshakes of OpenVPN 2.6.14 (on port 1194 bare, 1195 with tls-auth, 1196 with tls-crypt, 1197 over
+TCP), and that of wireguard-go 0.0.0-20260522210424 with its first data.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 from typing import Final
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
 from censor.drivers.capture import Capture
-from censor.wire.number import Protocol
+from censor.wire.number import Protocol, TcpFlag
 from censor.wire.packet import Packet, parse
 from fuzz import conversation as talk
 from fuzz.boxes import POLICIES
@@ -34,7 +43,7 @@ _PORTS: Final[Mapping[str, tuple[int, ...]]] = {
     "sdp": (5060,),
     "stun": (3478,),
     "rtp": (6000,),
-    "tunnels": (22, 1080),
+    "tunnels": (22, 1080, 1194, 1195, 1196, 1197, 51820),
 }
 
 #: Frames of QUIC as RFC 9000 section 19 has them: PADDING, PING, ACK, CRYPTO at 0 and at 4.
@@ -69,6 +78,34 @@ def payloads(*ports: int) -> list[bytes]:
         for _, one in packets()
         if one.payload_length and (not ports or _near(one) in ports)
     ]
+
+
+@cache
+def _certificate() -> bytes:
+    """Return a leaf with names of many kinds, as the authority under test copies it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "XX"),
+            x509.NameAttribute(NameOID.COMMON_NAME, "www.example.com"),
+        ]
+    )
+    names: list[x509.GeneralName] = [
+        x509.DNSName("*.example.com"),
+        x509.IPAddress(ip_address("93.184.216.34")),
+        x509.RFC822Name("a@example.com"),
+        x509.UniformResourceIdentifier("https://example.com/"),
+        x509.OtherName(x509.ObjectIdentifier("1.2.3"), b"\x05\x00"),
+        x509.DirectoryName(subject),
+    ]
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), 1)
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2027, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.DER)
 
 
 def conversations() -> list[bytes]:
@@ -106,6 +143,9 @@ def seeds(target: str) -> list[bytes]:
         return [json.dumps(one).encode() for one in POLICIES] + [_POLICY]
     if target == "quic-frames":
         return [_FRAMES]
+    if target == "intercept":
+        opening = [bytes(one.data) for _, one in packets() if one.flags & TcpFlag.SYN]
+        return [*opening, *payloads(443), _certificate()]
     if target == "icmp":
         return [bytes(one.payload) for _, one in packets() if one.protocol in (1, 58)]
     chosen = payloads(*_PORTS.get(target, ()))

@@ -6,7 +6,10 @@ A target takes any bytes. It may raise nothing but `Broken`, which is what it fo
 from __future__ import annotations
 
 import json
+import ssl
+import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from censor.dissect import (
@@ -32,7 +35,9 @@ from censor.dissect import (
 )
 from censor.dissect.mosaic import LIMIT, Mosaic
 from censor.drivers import document
+from censor.drivers.authority import authority
 from censor.drivers.capture import Capture
+from censor.drivers.interceptor import outward
 from censor.engine.decision import Decision, Verdict
 from censor.engine.engine import Engine
 from censor.errors import CensorError, PolicyError
@@ -41,6 +46,8 @@ from censor.interfere import telephony
 from censor.policy.loader import load, problems
 from censor.read.entropy import Rule, exemption
 from censor.read.impression import alike
+from censor.rule import takeover
+from censor.wire.number import Protocol
 from censor.wire.packet import Packet, parse
 from fuzz.boxes import POLICIES
 from fuzz.conversation import arrivals, records
@@ -227,6 +234,27 @@ def _twice(data: bytes) -> None:
     _demand(list(talk(data)) == list(talk(data)), "two runs differ")
 
 
+def _intercept(data: bytes) -> None:
+    """Read what interception reads of both ends: SYNs, what clients ask for, certificates.
+
+    ValueError and OSError are what it expects: it tells of them, and lets the connection go.
+    """
+    segment = parse(data)
+    if isinstance(segment, Packet) and segment.protocol == Protocol.TCP:
+        takeover.greeting(segment)
+    hello = tls.dissect(data, partial=True)
+    if isinstance(hello, tls.ClientHello):
+        asked = {"name": hello.server_name, "protocols": list(hello.alpn)}
+        with suppress(ValueError, OSError):
+            context, name = outward(json.loads(json.dumps(asked)))
+            context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what will be an error in later libraries
+        for own in (False, True):
+            with suppress(ValueError):
+                authority("fuzz").forge(data, own=own)
+
+
 class _Text:
     """A file in memory, for what opens paths."""
 
@@ -284,6 +312,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "icmp": _icmp,
     "tunnels": _tunnels,
     "looks": _looks,
+    "intercept": _intercept,
     "capture": _capture,
     "policy": _policy,
     "engine": _engine,

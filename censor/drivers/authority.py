@@ -19,6 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _YEAR: Final = timedelta(days=365)
+#: What the library raises, beside ValueError, over certificates that break the rules.
+_STRANGE: Final = (
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    TypeError,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,14 @@ class Authority:
     def forge(self, real: bytes, *, own: bool) -> Leaf:
         """Forge the certificate `real` (DER); `own`: the leaf signs itself.
 
-        Raises: ValueError for what is no certificate.
+        Raises: ValueError for what is no certificate, or none that can be copied.
         """
+        try:
+            return self._forge(real, own)
+        except _STRANGE as fault:
+            raise ValueError(f"a certificate that cannot be copied: {fault}") from fault
+
+    def _forge(self, real: bytes, own: bool) -> Leaf:
         model = x509.load_der_x509_certificate(real)
         key = self._leaf_key
         issuer, signer = (model.subject, key) if own else (self._name, self._key)

@@ -94,14 +94,24 @@ class Interceptor:
 async def _reach(request: Mapping[str, Any], server: socket.socket) -> Stream:
     """Shake hands with the real server, whoever it says it is."""
     await asyncio.get_running_loop().sock_connect(server, tuple(request["server"]))
+    context, name = outward(request)
+    return await asyncio.open_connection(sock=server, ssl=context, server_hostname=name)
+
+
+def outward(request: Mapping[str, Any]) -> tuple[ssl.SSLContext, str]:
+    """Return how to greet the real server: as the client did, and by the name that it asked for.
+
+    Raises: ValueError, OSError for what no client of this library's can say.
+    """
+    name: str = request["name"] or ""
+    if "\0" in name:
+        raise ValueError(f"server name {name!r}, expected one without NUL")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     if request["protocols"]:
         context.set_alpn_protocols(request["protocols"])
-    return await asyncio.open_connection(
-        sock=server, ssl=context, server_hostname=request["name"] or ""
-    )
+    return context, name
 
 
 def _leaf(request: Mapping[str, Any], behind: asyncio.StreamWriter) -> Leaf:

@@ -10,12 +10,29 @@ from hypothesis import strategies as st
 
 from censor.dissect.openvpn import KINDS, NotOpenvpn, Packet, dissect, unframe
 from censor.dissect.outcome import Incomplete
+from fuzz.seed import packets
 
 SESSION = bytes(range(1, 9))
 PLAIN = b"\x38" + SESSION + bytes(5)
 SIGNED = b"\x38" + SESSION + b"s" * 20 + b"\0\0\0\1TIME" + bytes(5)
 CRYPTED = b"\x38" + SESSION + b"\0\0\0\1TIME" + b"s" * 32 + b"12345"
 WRAPPED = b"\x50" + CRYPTED[1:] + b"key" * 100
+
+
+@pytest.mark.parametrize(
+    ("port", "carried", "reset"),
+    [(1194, False, 14), (1195, False, 42), (1196, False, 54), (1197, True, 16)],
+)
+def test_a_real_program_s_handshakes(port: int, carried: bool, reset: int) -> None:
+    """Source: OpenVPN 2.6.14, in fuzz/seed.capture."""
+    pieces = [bytes(one.payload) for _, one in packets() if port in (one.sport, one.dport)]
+    said = [piece for piece in pieces if piece]
+    found = [unframe(one) if carried else dissect(one) for one in said]
+    kinds = [one.kind for one in found if isinstance(one, Packet)]
+    assert len(kinds) == len(said) > 8
+    assert kinds[:3] == ["client-reset", "server-reset", "control"]
+    assert kinds[-1] == "data"
+    assert len(said[0]) == reset
 
 
 @pytest.mark.parametrize("reset", [PLAIN, SIGNED, CRYPTED, WRAPPED])

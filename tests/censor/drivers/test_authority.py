@@ -57,6 +57,14 @@ def test_its_key_is_another() -> None:
     assert leaf.names == ()
 
 
+def test_what_cannot_be_copied_is_said() -> None:
+    """The library has other words for some that break the rules: its caller knows this one."""
+    version = real().replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020177"), 1)
+    for wrong in (b"", b"no certificate", version):
+        with pytest.raises(ValueError, match=r"."):
+            authority("any").forge(wrong, own=False)
+
+
 def test_a_leaf_may_sign_itself() -> None:
     leaf = authority("Qaznet Trust Network").forge(real("vk.com"), own=True)
     (made,) = x509.load_pem_x509_certificates(leaf.chain)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from censor.drivers.interceptor import outward
 from topologies.services.certificate import Authority
 
 #: Longer than anything here takes.
@@ -107,6 +108,13 @@ def test_the_client_is_shown_a_forged_leaf_and_speaks_with_the_server(
 def test_a_leaf_may_sign_itself(server: tuple[str, int]) -> None:
     with interceptor() as line, hand(line, server, own=True) as client, shake(client) as secure:
         assert shown(secure).issuer == shown(secure).subject
+
+
+def test_a_name_that_no_library_asks_for_is_said() -> None:
+    context, name = outward({"name": "a.example", "protocols": ["h2"]})
+    assert (context.verify_mode, name) == (ssl.CERT_NONE, "a.example")
+    with pytest.raises(ValueError, match="without NUL"):
+        outward({"name": "a\0.example", "protocols": []})
 
 
 def test_a_server_that_is_not_there_is_said(server: tuple[str, int]) -> None:
