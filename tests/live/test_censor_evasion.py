@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.live import origin
 from tests.live.stage import SERVER, SERVER6, Ground, Play, assert_clean, own, policy
 
 pytestmark = pytest.mark.live
@@ -20,6 +21,10 @@ pytestmark = pytest.mark.live
 HOST = {"http.host": {"suffix": ["blocked.example"]}}
 NAME = {"dns.name": {"suffix": ["blocked.example"]}}
 WAYS = ("none", "split", "reset", "desync")
+DYING = ("none", "dying reset", "dying junk")
+#: A server one hop further away; models, and the least TTL that they look at.
+FAR = "24.48.2.2"
+HOPS = (("geneva-1", 0), ("geneva-1", 10), ("geneva-7", 0), ("geneva-7", 10))
 ASK = b"GET / HTTP/1.1\r\nHost: www.blocked.example\r\n\r\n"
 
 
@@ -27,17 +32,22 @@ ASK = b"GET / HTTP/1.1\r\nHost: www.blocked.example\r\n\r\n"
 
 
 def cheat() -> None:
-    for way in WAYS:
-        print(evade(way))
+    server, *ways = sys.argv[3:]
+    for way in ways:
+        print(evade(way, server))
 
 
-def evade(way: str) -> str:
-    """Connect, send what the evasion inserts, ask for a blocked page, and say what came of it."""
+def evade(way: str, server: str) -> str:
+    """Connect, send what the evasion inserts, ask for a blocked page, and say what came of it.
+
+    What dies on its way has just enough hops to pass the box, and is right otherwise.
+    """
     from scapy.layers.inet import IP, TCP
+    from scapy.packet import Raw
 
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
     wire.bind(("c0", 3))
-    sock = socket.create_connection((SERVER, 80), 5)
+    sock = socket.create_connection((server, 80), 5)
     sock.settimeout(2)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = sock.getsockname()[1]
@@ -51,13 +61,19 @@ def evade(way: str) -> str:
     inserted = {
         "reset": [{"flags": "R", "chksum": 0x4444}],
         "desync": [{"flags": "S", "seq": made[TCP].seq + 500_000, "chksum": 0x4444}],
+        "dying reset": [{"flags": "R"}],
+        "dying junk": [{"flags": "PA"}],
     }
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     for fields in inserted.get(way, ()):
         one = made.copy()
         for name, value in fields.items():
             setattr(one[TCP], name, value)
-        raw.sendto(bytes(one), (SERVER, 0))
+        if way.startswith("dying"):
+            one.ttl = 2
+        if way == "dying junk":
+            one = one / Raw(ASK.replace(b"blocked", b"genuine"))
+        raw.sendto(bytes(one), (server, 0))
     try:
         for part in (ASK[:26], ASK[26:]) if way == "split" else (ASK,):
             sock.sendall(part)
@@ -116,8 +132,30 @@ def scene_tcp(ground: Ground) -> dict[str, Any]:
         document = policy((HOST, {"inject": "reset", "request": "drop"}), tcp={"profile": model})
         with ground.server(), ground.censor(document) as censor:
             censor.ask("active")
-            outcomes = ground.run("client", *own(cheat))[1].split()
+            outcomes = ground.run("client", *own(cheat, SERVER, *WAYS))[1].split()
             found[model] = dict(zip(WAYS, outcomes, strict=True))
+            results.append(ground.finish(censor))
+    return {**results[-1], "found": found, "all": results}
+
+
+def scene_hops(ground: Ground) -> dict[str, Any]:
+    """Put the server one hop further away: what dies between reaches the box alone."""
+    ground.nodes["far"] = ground._node()
+    ground._link("far", "f0", "server", "s1", 3, FAR)
+    ground.sh("server", "sysctl -qw net.ipv4.ip_forward=1")
+    ground.sh("far", "ip route add default via 24.48.2.1")
+    ground.sh("box", "ip route add 24.48.2.0/24 via 24.48.1.2")
+    found: dict[str, Any] = {}
+    results = []
+    for model, least in HOPS:
+        tcp = {"profile": model, "min_ttl": least}
+        rule = (HOST, {"inject": "reset", "request": "drop"})
+        document = policy(rule, tcp=tcp, http={"requests": "all"})
+        serving = ground.serving("far", *own(origin.serve, FAR, "2600:3::2"))
+        with serving, ground.censor(document) as censor:
+            censor.ask("active")
+            outcomes = ground.run("client", *own(cheat, FAR, *DYING))[1].split()
+            found[f"{model} {least}"] = dict(zip(DYING, outcomes, strict=True))
             results.append(ground.finish(censor))
     return {**results[-1], "found": found, "all": results}
 
@@ -163,6 +201,23 @@ def test_inserted_packets_beat_those_who_believe_them(play: Play) -> None:
     }
     assert result["found"] == {
         model: dict(zip(WAYS, outcomes, strict=True)) for model, outcomes in expected.items()
+    }
+
+
+def test_what_dies_on_its_way_beats_those_who_do_not_count_hops(play: Play) -> None:
+    """Source: Ptacek and Newsham, 1998: a TTL that reaches the box, and not the server."""
+    result = play(scene_hops)
+    for one in result["all"]:
+        assert_clean(one)
+    caught, evaded = "ConnectionResetError", "genuine"
+    expected = {
+        "geneva-1 0": (caught, caught, evaded),  # it waits for the next segment
+        "geneva-1 10": (caught, caught, caught),
+        "geneva-7 0": (caught, evaded, caught),  # a RST tears down
+        "geneva-7 10": (caught, caught, caught),
+    }
+    assert result["found"] == {
+        model: dict(zip(DYING, outcomes, strict=True)) for model, outcomes in expected.items()
     }
 
 
