@@ -1,11 +1,12 @@
 """What fuzzing starts from: packets of real programs, cut and spliced.
 
-`seed.capture` is a door record of 210 packets that hold nobody's traffic: 138 (curl with HTTP, HTTPS
-and five kinds of SOCKS, dig, aioquic, `openssl s_client -dtls`, ssh, sipp over UDP and TCP, ping, a few
-lines that send RTP and STUN) made on 2026-11-23 between the client and the server of
-tests/live/test_censor_queue.py; and 72 made on 2026-11-24 over a namespace's loopback and readdressed:
-the handshakes of OpenVPN 2.6.14 (on port 1194 bare, 1195 with tls-auth, 1196 with tls-crypt, 1197 over
-TCP), and that of wireguard-go 0.0.0-20260522210424 with its first data.
+`seed.capture` is a door record of 210 packets that hold nobody's traffic: 138 (curl with HTTP,
+HTTPS and five kinds of SOCKS, dig, aioquic, `openssl s_client -dtls`, ssh, sipp over UDP and
+TCP, ping, a few lines that send RTP and STUN) made on 2026-11-23 between the client and the
+server of tests/live/test_censor_queue.py; and 72 made on 2026-11-24 over a namespace's loopback
+and readdressed: the handshakes of OpenVPN 2.6.14 (on port 1194 bare, 1195 with tls-auth, 1196
+with tls-crypt, 1197 over TCP), and that of wireguard-go 0.0.0-20260522210424 with its first
+data.
 """
 
 from __future__ import annotations
