@@ -1,6 +1,7 @@
 /* Accept every packet of a queue and do nothing else: the least a program on the queue can do.
  *
- * Usage: accept QUEUE RECEIVE_BUFFER. Prints "ready", runs until its standard input ends.
+ * Usage: accept QUEUE RECEIVE_BUFFER [BATCH]. Prints "ready", runs until its standard input ends.
+ * Gives a verdict for each packet; with BATCH, one for up to so many that came one after the other.
  * The receive buffer is asked for without privilege, so that net.core.rmem_max bounds it as it
  * does for an ordinary user.
  */
@@ -14,6 +15,16 @@
 
 enum { COPIED = 4016, BUFFER = 1 << 16 };
 
+static int batch = 1, waiting_for_it;
+static uint32_t last;
+
+static void give(struct nfq_q_handle *queue)
+{
+    if (waiting_for_it > 0)
+        nfq_set_verdict_batch(queue, last, NF_ACCEPT);
+    waiting_for_it = 0;
+}
+
 static int accept_packet(struct nfq_q_handle *queue, struct nfgenmsg *message,
                          struct nfq_data *data, void *unused)
 {
@@ -25,7 +36,12 @@ static int accept_packet(struct nfq_q_handle *queue, struct nfgenmsg *message,
     if (header == NULL)
         return 0;
     nfq_get_payload(data, &payload);
-    return nfq_set_verdict(queue, ntohl(header->packet_id), NF_ACCEPT, 0, NULL);
+    if (batch == 1)
+        return nfq_set_verdict(queue, ntohl(header->packet_id), NF_ACCEPT, 0, NULL);
+    last = ntohl(header->packet_id);
+    if (++waiting_for_it == batch)
+        give(queue);
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -36,11 +52,13 @@ int main(int argc, char **argv)
     struct pollfd waiting[2];
     int size;
 
-    if (argc != 3) {
-        fprintf(stderr, "usage: accept QUEUE RECEIVE_BUFFER\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: accept QUEUE RECEIVE_BUFFER [BATCH]\n");
         return 2;
     }
     size = atoi(argv[2]);
+    if (argc == 4)
+        batch = atoi(argv[3]);
     if (handle == NULL ||
         (queue = nfq_create_queue(handle, atoi(argv[1]), &accept_packet, NULL)) == NULL ||
         nfq_set_mode(queue, NFQNL_COPY_PACKET, COPIED) < 0 ||
@@ -54,9 +72,13 @@ int main(int argc, char **argv)
     puts("ready");
     fflush(stdout);
     while (poll(waiting, 2, -1) > 0 && waiting[1].revents == 0) {
-        ssize_t received = recv(waiting[0].fd, buffer, sizeof buffer, MSG_DONTWAIT);
-        if (received > 0)
-            nfq_handle_packet(handle, buffer, (int)received);
+        ssize_t received;
+        do {
+            received = recv(waiting[0].fd, buffer, sizeof buffer, MSG_DONTWAIT);
+            if (received > 0)
+                nfq_handle_packet(handle, buffer, (int)received);
+        } while (batch > 1 && received > 0);
+        give(queue);
     }
     return 0;
 }

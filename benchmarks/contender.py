@@ -25,6 +25,9 @@ RMEM_MAX = 212_992
 HERE = Path(__file__).parent
 PLAIN = "plain forwarding"
 LOOP = "C loop, every packet"
+BATCHES = "C loop, every packet, in batches"
+#: For how many packets that loop gives one verdict, at most; as our censor does.
+BATCH = 32
 OURS = "our censor, every packet"
 #: Looks for names, as a censor of a few thousand names does; nothing in a bulk transfer matches.
 POLICY = {
@@ -111,6 +114,14 @@ def c_loop(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
+def c_batches(folder: Path) -> Iterator[None]:
+    """Every packet to a C program that accepts those that came one after the other at once."""
+    command = [str(folder / "accept"), QUEUE, str(RMEM_MAX), str(BATCH)]
+    with queued(), program(command, folder):
+        yield
+
+
+@contextmanager
 def scapy(folder: Path) -> Iterator[None]:
     """Every packet to a Python callback that parses it with scapy."""
     with queued(), program([sys.executable, "-c", SCAPY], folder):
@@ -143,6 +154,7 @@ CONTENDERS = (
     Contender("forwarding with connection tracking", PLAIN, False, tracking),
     Contender("our censor, settled flows", "forwarding with connection tracking", True, settled),
     Contender(LOOP, PLAIN, True, c_loop, closely=True),
+    Contender(BATCHES, LOOP, True, c_batches, closely=True),
     Contender(OURS, LOOP, True, inspected, closely=True),
     Contender("scapy in the callback, every packet", LOOP, True, scapy),
 )

@@ -79,17 +79,18 @@ class Gate:
             inside = self._learn(packet)
         if self._door is not None:
             self._door.write(now, data, inside=inside, length=length(data))
-        decision = self._session.receive(data, t=(now - clock.epoch) / SECOND, inside=inside)
-        if (decision is PASS and not packet.mark) or (
-            decision is SETTLED and not self._settling.mark
+        decision = self._session.receive(data, (now - clock.epoch) / SECOND, inside)
+        held = self._shelf.held
+        if (decision is SETTLED and not self._settling.mark) or (
+            decision is PASS and not packet.mark
         ):
-            if self._shelf.held:
-                packet.accept()
-            else:
+            if not held:
                 self._verdicts.accept(packet, now)
+                return now
+            packet.accept()
         else:
             self._carry_out(decision, packet, data, now, inside)
-        if self._shelf.held:
+        if held:
             self._shelf.release(now)
         return now
 

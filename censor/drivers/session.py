@@ -72,7 +72,7 @@ class Session:
         detail = {"state": state, "generation": self.generation, "n": self.n}
         self.say(Event(t, "policy", detail=detail))
 
-    def receive(self, data: bytes, *, t: float, inside: bool) -> Decision:
+    def receive(self, data: bytes, t: float, inside: bool) -> Decision:
         """Decide about a packet and log what was decided."""
         self.n += 1
         if self._engine is None:
