@@ -66,7 +66,7 @@ class Queue:
         self._session = Session(
             policy, self._write, box=place.box, seed=place.seed, clock_rate=place.clock_rate
         )
-        self._sender = Sender(clock.now)
+        self._sender = Sender(clock.now, stamps=policy.timed)
         self._shelf = Shelf()
         rules = kernel.Filter(place.queue, place.offload, explicit, idle=idle)
         self._settling = Settling(rules, self._say, offload=place.offload)

@@ -28,11 +28,12 @@ _KEPT: Final = 100_000
 class Sender:
     """A queue of packets with times; `clock` gives nanoseconds.
 
+    stamps: have the kernel note when packets come in, which every packet on the machine pays for.
     waiting: what is to be sent later, the next first. late: by how many seconds each delayed packet
     left after its time. failed: what could not be sent, and why.
     """
 
-    def __init__(self, clock: Callable[[], int]) -> None:
+    def __init__(self, clock: Callable[[], int], *, stamps: bool) -> None:
         self._clock = clock
         self.waiting: list[tuple[int, int, bytes, int]] = []
         self._count = 0
@@ -44,7 +45,8 @@ class Sender:
         self.failed: list[str] = []
         try:
             self._link = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
-            self._link.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            if stamps:
+                self._link.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             self._raw = {
                 4: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW),
                 6: socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW),

@@ -364,6 +364,14 @@ class Policy:
         return any(act.residual is not None for rule in self.rules for act in rule.then)
 
     @property
+    def timed(self) -> bool:
+        """Whether forged packets leave a stated while after their trigger came, some or all."""
+        acts = [act for rule in self.rules for act in rule.then]
+        acts += [later for act in acts if act.residual for later in act.residual.then]
+        headers = [getattr(act, "header", None) for act in acts]
+        return self.latency > 0 or any(one is not None and one.latency for one in headers)
+
+    @property
     def ends_calls(self) -> bool:
         """Whether dialogues must be known, because an act forges their end."""
         return any(isinstance(act, SipEnd) for rule in self.rules for act in rule.then)

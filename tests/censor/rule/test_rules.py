@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from censor.policy.loader import load
 from censor.rule.rules import App, Ends, Message, Names, Prefixes, When
 from fuzz.growth import work
 
@@ -121,3 +123,24 @@ def test_only_rules_that_ask_nothing_of_the_flow_hold_anywhere() -> None:
     assert not When(server_ports=frozenset()).anywhere
     assert not When(inside=True).anywhere
     assert not When(negated=When()).anywhere
+
+
+RESET = {"inject": "reset"}
+
+
+@pytest.mark.parametrize(
+    ("then", "more", "timed"),
+    [
+        (RESET, {}, False),
+        (RESET, {"latency": "1 ms"}, True),
+        ({**RESET, "latency": "3 ms"}, {}, True),
+        ({"drop": "packet", "residual": {"seconds": 9, "then": {**RESET, "latency": 1}}}, {}, True),
+        (RESET, {"position": "on-path"}, True),
+        (RESET, {"position": "on-path", "latency": 0}, False),
+    ],
+)
+def test_whether_anything_leaves_at_a_stated_time(
+    policy: Any, then: dict[str, Any], more: dict[str, Any], timed: bool
+) -> None:
+    rule = {"id": "r", "when": {"tls.sni": {"exact": ["a.example"]}}, "then": then}
+    assert load(policy(rule, **{"position": "in-path", **more})).timed is timed
