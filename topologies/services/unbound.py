@@ -145,12 +145,15 @@ def configuration(
     the whole name, as it does from a client), and no memory of slow or dead upstreams, nor of what
     could not be verified: one censored query must not change the next answer. Servers are asked
     over IPv4, and over IPv6 where they do not answer: the same in every run. Glue is enough, so
-    their names are not looked up.
+    their names are not looked up. One that validates asks for keys on its way down, and once more
+    for what it cannot verify: five times more, as it would, takes longer than clients wait.
     """
     modules = "validator iterator" if anchor else "iterator"
     trusted = f'''  trust-anchor: "{anchor}"
   trust-anchor-signaling: no
   val-bogus-ttl: 0
+  val-max-restart: 1
+  prefetch-key: yes
 '''
     trusted = trusted if anchor else ""
     kept = "" if keeps else "  cache-max-ttl: 0\n  cache-max-negative-ttl: 0\n"

@@ -61,7 +61,8 @@ def test_one_that_validates_trusts_the_key_it_is_given() -> None:
     lines = unbound.configuration(("8.8.8.8",), Path("/w"), anchor=anchor).splitlines()
     assert '  module-config: "validator iterator"' in lines
     assert f'  trust-anchor: "{anchor}"' in lines
-    assert "  val-bogus-ttl: 0" in lines
+    for line in ("val-bogus-ttl: 0", "val-max-restart: 1", "prefetch-key: yes"):
+        assert f"  {line}" in lines
 
 
 def test_a_public_resolver_speaks_plainly_over_tls_and_over_https(tmp_path: Path) -> None:
