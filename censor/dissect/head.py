@@ -6,8 +6,7 @@ HTTP/1 and SIP share this shape. Lines end in CRLF, or in LF alone, which server
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 #: A head longer than this is given up on, in bytes. Servers stop between 8 and 64 KiB.
 LIMIT: Final = 65_536
@@ -23,8 +22,7 @@ _BLANK = re.compile(rb"[\r\n]*")
 _HOST = re.compile(r"\[([^\]]*)\](?::([0-9]*))?\Z|([^:]*)(?::([0-9]*))?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The headers in their order and spelling, and where the body begins.
 
     complete: the empty line was there; else the headers are those whose lines had ended.
@@ -70,8 +68,11 @@ def _headers(block: bytes) -> Headers:
     lines = block.decode("latin-1").split("\n")
     if lines[0][:1] in (" ", "\t"):
         del lines[0]  # it continues the first line, which nobody continues
-    cut = [line.partition(":") for line in lines]
-    return tuple([(name.strip(" \t\r"), value.strip(" \t\r")) for name, _, value in cut])
+    headers = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers.append((name.strip(" \t\r"), value.strip(" \t\r")))
+    return tuple(headers)
 
 
 def split_line(line: bytes) -> tuple[str, str, str] | None:

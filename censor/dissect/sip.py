@@ -49,8 +49,7 @@ class NotSip(Foreign):
     """Neither a request nor a response of SIP/2.0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Uri:
+class Uri(NamedTuple):
     """A SIP, SIPS or tel URI; `text` as it came. Of "tel:" the user is the number.
 
     user, host, port: None where there is none. Scheme and host are lower-case.
@@ -86,7 +85,7 @@ class Message:
         """Return the first value of a header by its long, lower-case name; None without one."""
         for key, value in self.headers:
             lower = key.lower()
-            if _COMPACT.get(lower, lower) == name:
+            if lower == name or (len(lower) == 1 and _COMPACT.get(lower) == name):
                 return value
         return None
 

@@ -30,6 +30,8 @@ _QTYPES: Final = {
 
 
 _FOREIGN: Final = Foreign("another protocol")
+#: Flags of DNS that are not 0 in a response, or in what is no standard query.
+_NOT_ASKED: Final = 0xF800
 #: What SIP's responses and its requests have nothing to say about.
 _ANSWERS_LACK: Final = frozenset((REQUEST, "sip.host", "sip.uri"))
 _REQUESTS_LACK: Final = frozenset(("sip.status",))
@@ -53,7 +55,7 @@ def _plain(name: str | None) -> str | None:
     return None if name is None else name.lower().strip(".")
 
 
-def _dns(data: bytes, reading: Reading, stream: bool) -> Outcome:
+def _dns(data: bytes, reading: Reading, stream: bool, whole: bool, later: bool) -> Outcome:
     if not stream and len(data) >= dns.HEADER and data[2] & 0x80:
         return Found((), len(data))  # a response: nothing in it is asked
     seen = dns.dissect(data, tcp=stream)
@@ -62,7 +64,7 @@ def _dns(data: bytes, reading: Reading, stream: bool) -> Outcome:
     if isinstance(seen, Incomplete):
         return seen
     length = 2 + int.from_bytes(data[:2], "big") if stream else len(data)
-    if seen.qr or seen.opcode or (len(seen.questions) != 1 and not reading.questions):
+    if seen.flags & _NOT_ASKED or (len(seen.questions) != 1 and not reading.questions):
         return Found((), length)
     raw = bytes(data[2:length]) if stream else data
     return Found(tuple([_question(one, raw, seen.question_end) for one in seen.questions]), length)
@@ -156,7 +158,7 @@ def _stun(data: bytes, reading: Reading, stream: bool, later: bool) -> Outcome:
     return Found((Message(App.STUN, None, trigger=trigger, seen=seen),), seen.length)
 
 
-def _sip(data: bytes, stream: bool, whole: bool) -> Outcome:
+def _sip(data: bytes, reading: Reading, stream: bool, whole: bool, later: bool) -> Outcome:
     seen = sip.dissect(data, partial=not whole or not stream)
     if isinstance(seen, Incomplete | Foreign):
         return seen
@@ -176,7 +178,7 @@ def _sip(data: bytes, stream: bool, whole: bool) -> Outcome:
 
 #: How each protocol is read; each is told whether it is a stream, and `whole` and `later`.
 _READERS: Final[Mapping[App, Callable[[bytes, Reading, bool, bool, bool], Outcome]]] = {
-    App.DNS: lambda data, reading, stream, whole, later: _dns(data, reading, stream),
+    App.DNS: _dns,
     App.TLS: lambda data, reading, stream, whole, later: (
         _certificate(data) if later else _tls(data, reading, whole)
     ),
@@ -185,7 +187,7 @@ _READERS: Final[Mapping[App, Callable[[bytes, Reading, bool, bool, bool], Outcom
     App.SSH: lambda data, reading, stream, whole, later: read_ssh(data, whole=whole),
     App.SOCKS: lambda data, reading, stream, whole, later: read_socks(data, later=later),
     App.OPENVPN: lambda data, reading, stream, whole, later: read_openvpn(data, later=later),
-    App.SIP: lambda data, reading, stream, whole, later: _sip(data, stream, whole),
+    App.SIP: _sip,
 }
 
 
@@ -201,4 +203,4 @@ def _glances(data: bytes) -> Iterator[Outcome]:
     anything = Reading(None, frozenset())
     yield _tls(data, anything, False)
     yield _http(data, anything, False)
-    yield _sip(data, False, False)
+    yield _sip(data, anything, False, False, False)
