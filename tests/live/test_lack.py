@@ -33,6 +33,7 @@ def without(program: str, *more: str) -> list[str]:
         ("/usr/sbin/nsd", SCENARIO, "nsd"),
         ("/usr/bin/mnexec", SCENARIO, "mininet"),
         ("/usr/bin/sipp", "voip/two-carriers", "sip-tester"),
+        ("/usr/bin/baresip", "voip/softphone", "baresip-core"),
         ("/usr/sbin/kamailio", "voip/two-carriers", "kamailio"),
         ("/usr/bin/turnserver", "voip/relay-lost", "coturn"),
     ],
