@@ -16,8 +16,9 @@ Limits:  traffic must have come to rest before the captures stop; the audit allo
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -82,6 +83,9 @@ class _Ledger:
     arrivals: tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]] = field(
         default_factory=lambda: ([], [])
     )
+    asked: tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]] = field(
+        default_factory=lambda: ([], [])
+    )
     problems: list[str] = field(default_factory=list)
     relayed: frozenset[Flow] = frozenset()
     cut: int | None = None
@@ -122,7 +126,9 @@ def audit(scene: Scene, events: Sequence[Mapping[str, Any]]) -> tuple[list[str],
         _wire(ledger, tap, trace, own)
     frames = door.frames
     for frame in frames:
-        ledger.door[frame.interface][zeroed(frame.data)[: ledger.cut]] += 1
+        key = zeroed(frame.data)[: ledger.cut]
+        ledger.door[frame.interface][key] += 1
+        ledger.asked[frame.interface].append((frame.at, key))
     _testimony(ledger, frames, mine)
     _balance(ledger)
     _attendance(ledger, frames, mine, scene.offload)
@@ -321,21 +327,38 @@ def _attendance(
             f"at the censor's door that no capture saw enter {where}",
             ledger.door[number] - side.entered,
         )
-        skipped = side.entered - ledger.door[number] - ledger.excused
         unseen: Counter[bytes] = Counter()
-        for at, key in reversed(ledger.arrivals[number]):
-            if skipped[key] <= 0 or at < begun:
-                continue
-            skipped[key] -= 1
+        for at, key in _passed_by(ledger, number):
             flow = _flow(key)
             spans = rests.get(flow, ()) if offload and flow else ()
-            if not any(since - SLACK <= at <= until + SLACK for since, until in spans):
+            if at >= begun and not any(a - SLACK <= at <= b + SLACK for a, b in spans):
                 unseen[key] += 1
+        unseen -= ledger.excused
         ledger.complain(
             f"entered {where} and never came to the censor's door, "
             + ("though its flow was not settled" if offload else "though every packet must"),
             ledger.strange(unseen),
         )
+
+
+def _passed_by(ledger: _Ledger, number: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the arrivals on one side that the door did not see.
+
+    Of equal packets, as repetitions over IPv6 are, the door saw the latest that had come by then.
+    """
+    more = ledger.sides[number].entered - ledger.door[number]
+    arrivals: dict[bytes, list[int]] = {key: [] for key in more}
+    for at, key in ledger.arrivals[number]:
+        if key in more:
+            arrivals[key].append(at)
+    for times in arrivals.values():
+        times.sort()
+    for at, key in ledger.asked[number]:
+        if key in more:
+            times = arrivals[key]
+            del times[max(0, bisect_right(times, at + SLACK) - 1)]
+    for key, times in arrivals.items():
+        yield from ((at, key) for at in times)
 
 
 def _flow(data: bytes) -> Flow | None:

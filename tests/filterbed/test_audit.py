@@ -224,6 +224,28 @@ def test_a_flow_settled_in_one_generation_must_ask_again_in_the_next(wire: Wire)
     assert len(wire.audit()) == 1
 
 
+def test_of_equal_packets_the_door_may_have_seen_the_last(wire: Wire) -> None:
+    """A repetition over IPv6 is equal to its first; only the one after the change had to ask."""
+    made = IPv6(src="2408::1", dst="2001:db8:2::1") / UDP(sport=5060, dport=4000) / Raw(b"x")
+    again = IPv6(bytes(made))
+    wire.cross(0, again)
+    wire.log("settled")
+    wire.now += 2.0
+    wire.cross(0, again, door=False)
+    wire.cross(0, again, door=False)
+    t = wire.now + 2.0 - EPOCH
+    wire.events.append(
+        {"event": "policy", "box": "gfw", "state": "idle", "n": len(wire.door), "t": t}
+    )
+    wire.now += 4.0
+    wire.cross(0, again)
+    assert wire.audit() == []
+    wire.now += 2.0
+    wire.cross(0, again, door=False)
+    (problem,) = wire.audit()
+    assert "1 packet entered inside and never came to the censor's door" in problem
+
+
 def test_without_offload_every_packet_must_come_to_the_door(wire: Wire) -> None:
     talk(wire)
     wire.log("settled")
