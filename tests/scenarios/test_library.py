@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from setuptools import find_namespace_packages  # type: ignore[import-untyped]
 
-from scenarios import library, loader, yaml12
+from scenarios import inherit, library, loader, yaml12
 from scenarios.error import ScenarioError
 from scenarios.model import Label
 from scenarios.timeline import phases
@@ -45,7 +45,7 @@ def test_a_scenario_has_innocent_controls_from_every_vantage(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "quiet/third-broken"])
 def test_every_blocked_target_is_claimed_by_a_rule_and_the_other_way_round(name: str) -> None:
-    raw, _ = yaml12.load_file(library.locate(name.replace("announced", "december")))
+    raw, _ = inherit.read(library.locate(name))
     scenario = loader.load(name)
     left = {rule["id"] for censor in scenario.censors for rule in censor.policy["rules"]}
     claimed = {
