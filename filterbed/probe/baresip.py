@@ -50,7 +50,7 @@ ausrc_srate {rate}
 auplay_srate {rate}
 ausrc_channels 1
 auplay_channels 1
-rtp_ports 10000-29999
+rtp_ports {sound}-{beyond}
 rtcp_mux yes
 jitter_buffer_type fixed
 jitter_buffer_delay 1-5
@@ -130,13 +130,18 @@ def modules() -> Path:
 
 
 @contextlib.contextmanager
-def started(account: Account, own: str, codec: str, seconds: float) -> Iterator[Baresip]:
-    """Run it at our address `own`, registering at once; StartError where it did not come up."""
+def started(
+    account: Account, own: str, ports: tuple[int, int], codec: str, seconds: float
+) -> Iterator[Baresip]:
+    """Run it at our address `own`, registering at once; StartError where it did not come up.
+
+    `ports` are those of its SIP and of its audio, which is even.
+    """
     argv = [program(), "-f"]
     with tempfile.TemporaryDirectory() as at:
         home = Path(at)
-        port, control = free(own, socket.SOCK_DGRAM), free(LOOPBACK, socket.SOCK_STREAM)
-        for name, text in files(account, own, port, control, codec, home).items():
+        control = free(LOOPBACK, socket.SOCK_STREAM)
+        for name, text in files(account, own, ports, control, codec, home).items():
             (home / name).write_text(text)
         _tone(home / "tone.wav", int(seconds) + SPARE)
         with (
@@ -156,20 +161,21 @@ def started(account: Account, own: str, codec: str, seconds: float) -> Iterator[
                 if ear is None:
                     raise StartError(f"baresip did not come up: {_end(home / 'log')}")
                 with ear:
-                    yield Baresip(port, ended, ear, home / "log")
+                    yield Baresip(ports[0], ended, ear, home / "log")
             finally:
                 os.close(ended)
                 process.kill()
 
 
 def files(
-    account: Account, own: str, port: int, control: int, codec: str, home: Path
+    account: Account, own: str, ports: tuple[int, int], control: int, codec: str, home: Path
 ) -> dict[str, str]:
     """Write its files; TargetError for a password that its account's line cannot hold."""
     if _SPECIAL & set(account.password):
         raise TargetError("a password for baresip cannot hold any of \" ; < > or a line's end")
     fields: dict[str, Any] = {
-        "here": shown(own), "port": port, "control": control, "home": home, "rate": RATE,
+        "here": shown(own), "port": ports[0], "sound": ports[1], "beyond": ports[1] + 2,
+        "control": control, "home": home, "rate": RATE,
         "modules": modules(), "loopback": LOOPBACK, "user": account.user, "codec": codec,
         "domain": shown(account.domain), "password": account.password, "at": account.port,
         "registrar": shown(account.address),
@@ -212,3 +218,11 @@ def free(address: str, kind: socket.SocketKind) -> int:
     with socket.socket(family(address), kind) as sock:
         sock.bind((address, 0))
         return int(sock.getsockname()[1])
+
+
+def free_pair(address: str) -> tuple[int, int]:
+    """Let the kernel choose a port for SIP, and an even one for audio."""
+    sound = 1
+    while sound % 2:
+        sound = free(address, socket.SOCK_DGRAM)
+    return free(address, socket.SOCK_DGRAM), sound

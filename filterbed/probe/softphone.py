@@ -225,7 +225,11 @@ def place(
     for _ in range(TRIES):
         audio = Eavesdropper(codec=codec)
         try:
-            with Tap(own) as tap, baresip.started(account, own, codec, seconds) as phone:
+            ports = baresip.free_pair(own)
+            with (
+                Tap(own, ports) as tap,
+                baresip.started(account, own, ports, codec, seconds) as phone,
+            ):
                 one = Conversation(account, callee, own, seconds, timeout, tap, phone, audio)
                 found = _held(one)
                 said = phone.last_words()

@@ -14,6 +14,7 @@ import ctypes
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,20 +28,6 @@ _PACKET_STATISTICS: Final = 6
 _SO_ATTACH_FILTER: Final = 26
 _SNAP: Final = 65535
 _BUFFER: Final = 1 << 21
-#: (code, jump if true, jump if false, operand): UDP and ICMP, of IPv4 and IPv6, and nothing else.
-_FILTER: Final = (
-    (0x30, 0, 0, 0),  # ldb [0]
-    (0x54, 0, 0, 0xF0),  # and
-    (0x15, 0, 2, 0x60),  # IPv6?
-    (0x30, 0, 0, 6),  # ldb [6], the next header
-    (0x05, 0, 0, 1),  # ja
-    (0x30, 0, 0, 9),  # ldb [9], the protocol
-    (0x15, 2, 0, 17),
-    (0x15, 1, 0, 1),
-    (0x15, 0, 1, 58),
-    (0x06, 0, 0, _SNAP),
-    (0x06, 0, 0, 0),
-)
 _PORTS: Final = struct.Struct("!HHHH")
 #: By version: ICMP's type and code that say no socket is there, and the type of any such error.
 _NO_PORT: Final = {4: (3, 3), 6: (1, 4)}
@@ -60,9 +47,9 @@ class Overheard:
 
 
 class Tap:
-    """An ear on all interfaces but loopback, for one address of ours."""
+    """An ear on all interfaces but loopback, for one address and a few ports of ours."""
 
-    def __init__(self, own: str) -> None:
+    def __init__(self, own: str, ports: Sequence[int]) -> None:
         """Begin to listen; MachineError where that is not allowed."""
         self.own = own
         try:
@@ -75,7 +62,7 @@ class Tap:
         self.sock.setblocking(False)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        _attach(self.sock)
+        _attach(self.sock, program(ports))
 
     def __enter__(self) -> Tap:
         return self
@@ -107,11 +94,39 @@ class Tap:
         return int(struct.unpack("II", told)[1])
 
 
-def _attach(sock: socket.socket) -> None:
-    code = b"".join(struct.pack("HBBI", *step) for step in _FILTER)
-    held = ctypes.create_string_buffer(code)
-    program = struct.pack("HP", len(_FILTER), ctypes.addressof(held))
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+def program(ports: Sequence[int]) -> tuple[tuple[int, int, int, int], ...]:
+    """Write the kernel's filter: UDP from or to these ports, and ICMP, over IPv4 and IPv6.
+
+    A step is (code, jump if true, jump if false, operand); a jump is over so many steps.
+    """
+    count = len(ports)
+    source = [(0x15, 2 * count - n, 0, port) for n, port in enumerate(ports)]
+    to = [(0x15, count - 1 - n, n == count - 1, port) for n, port in enumerate(ports)]
+    return (
+        (0x30, 0, 0, 0),  # ldb [0]
+        (0x54, 0, 0, 0xF0),  # and
+        (0x15, 0, 3, 0x60),  # IPv6?
+        (0x01, 0, 0, 40),  # ldx #40, its header's length
+        (0x30, 0, 0, 6),  # ldb [6], the next header
+        (0x05, 0, 0, 2),  # ja
+        (0xB1, 0, 0, 0),  # ldx 4*([0]&0xf)
+        (0x30, 0, 0, 9),  # ldb [9], the protocol
+        (0x15, 2, 0, socket.IPPROTO_UDP),
+        (0x15, 2 * count + 3, 0, socket.IPPROTO_ICMP),
+        (0x15, 2 * count + 2, 2 * count + 3, socket.IPPROTO_ICMPV6),
+        (0x48, 0, 0, 0),  # ldh [x]
+        *source,
+        (0x48, 0, 0, 2),  # ldh [x + 2]
+        *to,
+        (0x06, 0, 0, _SNAP),
+        (0x06, 0, 0, 0),
+    )
+
+
+def _attach(sock: socket.socket, steps: Sequence[tuple[int, int, int, int]]) -> None:
+    held = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    filter_ = struct.pack("HP", len(steps), ctypes.addressof(held))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
 
 
 def _time(notes: list[tuple[int, int, bytes]]) -> float:

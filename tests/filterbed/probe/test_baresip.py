@@ -53,7 +53,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
 
 
 def test_its_files(installed: Path) -> None:
-    files = baresip.files(ACCOUNT, "2001:db8::9", 4000, 4444, "PCMA", Path("/tmp/home"))
+    files = baresip.files(ACCOUNT, "2001:db8::9", (4000, 5000), 4444, "PCMA", Path("/tmp/home"))
     assert files["accounts"] == (
         "<sip:alice@sip.site.net;transport=udp>;auth_pass=s3cr=t;regint=60"
         ';outbound="sip:[2001:db8::5]:5070;transport=udp";audio_codecs=PCMA/8000/1\n'
@@ -61,6 +61,7 @@ def test_its_files(installed: Path) -> None:
     lines = files["config"].splitlines()
     assert "sip_listen [2001:db8::9]:4000" in lines
     assert "ctrl_tcp_listen 127.0.0.1:4444" in lines
+    assert "rtp_ports 5000-5002" in lines
     assert f"module_path {installed}" in lines
 
 
@@ -68,12 +69,12 @@ def test_its_files(installed: Path) -> None:
 def test_password_that_would_end_its_field(password: str) -> None:
     account = Account("sip.site.net", "alice", password, "192.0.2.1")
     with pytest.raises(TargetError, match="password"):
-        baresip.files(account, "192.0.2.9", 4000, 4444, "PCMU", Path("/tmp/home"))
+        baresip.files(account, "192.0.2.9", (4000, 5000), 4444, "PCMU", Path("/tmp/home"))
 
 
 def test_it_is_told_in_netstrings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pretend(monkeypatch, tmp_path, LISTENS)
-    with baresip.started(ACCOUNT, "127.0.0.1", "PCMU", 2) as phone:
+    with baresip.started(ACCOUNT, "127.0.0.1", (4000, 5000), "PCMU", 2) as phone:
         home = phone.log.parent
         with wave.open(str(home / "tone.wav")) as tone:
             assert (tone.getframerate(), tone.getnchannels()) == (8000, 1)
@@ -95,7 +96,7 @@ def test_one_that_ends_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     pretend(monkeypatch, tmp_path, FAILS)
     with (
         pytest.raises(baresip.StartError, match="no such port"),
-        baresip.started(ACCOUNT, "127.0.0.1", "PCMU", 2),
+        baresip.started(ACCOUNT, "127.0.0.1", (4000, 5000), "PCMU", 2),
     ):
         pass
 
@@ -113,3 +114,6 @@ def test_free_ports() -> None:
     port = baresip.free("127.0.0.1", socket.SOCK_STREAM)
     with socket.create_server(("127.0.0.1", port)):
         assert 0 < baresip.free("127.0.0.1", socket.SOCK_DGRAM) < 65536
+    own, sound = baresip.free_pair("127.0.0.1")
+    assert own != sound
+    assert sound % 2 == 0

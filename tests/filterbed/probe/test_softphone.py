@@ -110,7 +110,7 @@ def phone() -> Iterator[Baresip]:
 def held(monkeypatch: pytest.MonkeyPatch, *heard: Overheard, seconds: float = 0.1) -> Any:
     """Place a call of which this is overheard; return both parts, and the flows."""
     flows: list[list[Any]] = []
-    monkeypatch.setattr(softphone, "Tap", lambda own: Tape(*heard))
+    monkeypatch.setattr(softphone, "Tap", lambda *_: Tape(*heard))
     monkeypatch.setattr(baresip, "started", lambda *_: phone())
     for name in ("GRACE", "WINDOW", "T1", "RINGING"):
         monkeypatch.setattr(softphone, name, 0.05)
