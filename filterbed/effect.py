@@ -77,6 +77,8 @@ _MEDIA: Final = {
     "shape": ("rtp.throttle", "rtp.jitter"),
     "delay": ("rtp.jitter",),
 }
+#: Acts that make a flow slow instead of ending it.
+_SLOWING: Final = frozenset(("police", "shape", "delay", "thin"))
 #: What is lost when a protocol is recognised by its first payloads.
 _LIKE: Final = {
     "dns": ("dns.timeout",),
@@ -220,6 +222,14 @@ def _datagram(payload: bytes) -> set[str]:
 
 
 def _lost(event: Event, then: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Say what the loss of a packet, or its delay, shows; slow is only what a rule slows down."""
+    found = _missed(event, then)
+    if not then or any(_SLOWING & act.keys() for act in then):
+        return found
+    return {node for node in found if "throttle" not in node.split(".")}
+
+
+def _missed(event: Event, then: Sequence[Mapping[str, Any]]) -> set[str]:
     trigger = _trigger(event)
     flow = event.get("flow")
     protocol = str(flow.get("protocol")) if isinstance(flow, Mapping) else ""

@@ -220,3 +220,14 @@ def test_what_is_lost_is_told_by_the_trigger(name: str) -> None:
 def test_a_refusal_refuses_what_it_answers(method: str) -> None:
     said = f"SIP/2.0 403 Forbidden\r\nCSeq: 1 {method}\r\n\r\n".encode()
     assert effects(injected(BASE / UDP() / Raw(said))) == {f"sip.{method.lower()}.reject"}
+
+
+@pytest.mark.parametrize(
+    ("act", "slow"), [({"drop": "flow"}, False), ({"police": 128_000}, True), ({"thin": 0.3}, True)]
+)
+def test_slow_is_what_a_rule_slows_down(act: dict[str, Any], slow: bool) -> None:
+    lost = {"event": "dropped", "rule": "r", "flow": {"protocol": "udp", "client": "24.48.0.2"},
+            "trigger": {"quic.version": 1, "quic.sni": "www.blocked.example"}}  # fmt: skip
+    seen = effects(lost, {"r": [act]})
+    assert ("quic.throttle" in seen) is slow
+    assert "quic.timeout.sni" in seen
