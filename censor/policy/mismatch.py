@@ -120,7 +120,7 @@ def _duration_problems(path: Path, act: Mapping[str, Any], kind: str) -> Iterabl
         yield Problem((*path, "residual", "seconds"), residual["seconds"], told)
     if _instant(act.get("for")):
         yield Problem((*path, "for"), act["for"], "more than 0, or nothing: to the flow's end")
-    if kind == "delay" and _instant(act["delay"]) and _instant(act.get("jitter", 0)):
+    if kind == "delay" and _instant(act.get("delay")) and _instant(act.get("jitter", 0)):
         yield Problem((*path, "delay"), act["delay"], "more than 0, or a jitter beside it")
 
 
