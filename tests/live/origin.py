@@ -15,6 +15,9 @@ from typing import Any
 import dns.message
 import dns.rrset
 
+#: How long the server takes over an answer, in seconds: more than a busy machine keeps a forger.
+SLOW = 0.1
+
 
 def listen() -> None:
     """Write down every IP packet that an interface sees, as hex, one a line."""
@@ -27,7 +30,7 @@ def listen() -> None:
 
 
 def serve() -> None:
-    """Be the server: DNS that takes 30 ms over an answer, and HTTP on 80 and 8080."""
+    """Be the server: DNS and HTTP on 80 and 8080, both slow enough to lose to a forger."""
     four, six = sys.argv[3:5]
 
     def answer(query: bytes, sender: Any, sock: socket.socket) -> None:
@@ -36,7 +39,7 @@ def serve() -> None:
         question = message.question[0]
         if question.rdtype == 1:
             reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", four))
-        time.sleep(0.03)
+        time.sleep(SLOW)
         sock.sendto(reply.to_wire(), sender)
 
     def dns_server(sock: socket.socket) -> None:
@@ -54,7 +57,7 @@ def serve() -> None:
             if self.path.startswith("/size/"):
                 body = bytes(int(self.path.split("/")[2]))
             else:
-                time.sleep(0.03)
+                time.sleep(SLOW)
                 body = b"genuine\n"
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
