@@ -80,7 +80,8 @@ def test_the_seed_decides(Talk: Any, query: Any) -> None:
 
 def test_certain_is_certain(Talk: Any, query: Any) -> None:
     for per in ("match", "flow", "pair", "ecmp"):
-        talk = Talk(policy({"by_hour": [0.0] * 24, "per": per}), certain=True)
+        table = [0.0] * 23 + [1.0]  # it is midnight, and never at this hour
+        talk = Talk(policy({"by_hour": table, "per": per}), certain=True)
         assert all(hits(talk, query, *range(30000, 30010)))
 
 
@@ -102,13 +103,15 @@ def test_the_clock() -> None:
 
 
 def test_a_faster_clock_has_shorter_hours() -> None:
-    fast = scaled(policy(1.0, clock={"start": "05:00", "hour": "1 h"}), 60)
+    hourly = {"by_hour": [0.5] * 24}
+    fast = scaled(policy(hourly, clock={"start": "05:00", "hour": "1 h"}), 60)
     assert fast["clock"] == {"start": "05:00", "hour": 60.0}
-    assert scaled(policy(1.0), 60)["clock"] == {"hour": 60.0}
-    assert "clock" not in scaled(policy(1.0), 1)
+    assert scaled(policy(hourly), 60)["clock"] == {"hour": 60.0}
+    assert "clock" not in scaled(policy(hourly), 1)
+    assert "clock" not in scaled(policy({"of": 0.5}), 60)  # nothing looks at it
     assert (
-        load(scaled(policy({"of": 0.5}), 60)).rules[0].odds
-        == load(policy({"of": 0.5}, clock={"hour": 60})).rules[0].odds
+        load(scaled(policy(hourly), 60)).rules[0].odds
+        == load(policy(hourly, clock={"hour": 60})).rules[0].odds
     )
 
 
