@@ -269,12 +269,12 @@ def _extent(
     if box not in spell.enforcing:
         return None
     seen = spell.first[box]
-    begun, over = next((first, last) for first, last in reversed(active) if first <= seen)
+    begun, over = next((s for s in reversed(active) if s[0] <= seen), (seen, seen))
     if spell.phase and box in spells[number - 1].enforcing:
         begun = seen
-    if number + 1 < len(spells) and spells[number + 1].phase:
+    if number + 1 < len(spells):  # also where nothing passed before it was made active anew
         over = min(over, spells[number + 1].first[box])
-    return begun, over
+    return min(begun, over), over
 
 
 def _timeline(scenario: Scenario, spells: Sequence[Spell]) -> list[dict[str, Any]]:

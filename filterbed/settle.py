@@ -216,7 +216,10 @@ def _hit(question: Question, pair: Pair, talks: Iterable[_Talk]) -> tuple[bool, 
 def _ambiguity(question: Question, talk: _Talk, vantages: Sequence[str]) -> str | None:
     """Say whom else an act on a flow that said its name may have hit; None if nobody."""
     if len(vantages) > 1:
-        return f"this recursor is asked by {', '.join(vantages)}"
+        return (
+            f"that address is {' and '.join(vantages)}'s, who share a recursor or a gateway: give "
+            "them one each, or declare the truth instead of leaving it to the log"
+        )
     targets = _candidates(question, talk)
     # A forged answer for the very name hits every target of that name.
     if len(targets) > 1 and (talk.server[1] != 53 or talk.name not in question.names):

@@ -52,7 +52,7 @@ def _exec(order: Order, say: Callable[[str], None]) -> int:
     for path in (directory.path, directory.capture, directory.logs):
         path.mkdir()
     ground = Ground(order, say)
-    phase.begin(ground, say)
+    wrong = phase.begin(ground, say)
     if order.mode == "shell":
         from filterbed.stage.shell import Shell
 
@@ -61,7 +61,7 @@ def _exec(order: Order, say: Callable[[str], None]) -> int:
         ground.place(order.host), order.argv, env=environment(order, order.host), cwd=order.cwd
     )
     status = process.wait()
-    if casualties := ground.casualties():
+    if casualties := [*ground.casualties(), *map(str, wrong)]:
         raise BoxError(
             "what the command saw is not what the scenario says: " + "; ".join(casualties)
         )

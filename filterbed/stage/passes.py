@@ -82,8 +82,8 @@ def tools(ground: Ground, say: Callable[[str], None]) -> tuple[list[ToolRun], li
     fresh = {vantage: condition.read(ground.network, vantage) for vantage in order.vantages}
     runs, spells = [], []
     for probe in order.probes:
-        ground.forget()
         for spell in phase.through(ground, probe.name, say):
+            ground.forget()  # a poisoned answer would be what is true of the phase before
             spells.append(spell)
             for vantage in order.vantages:
                 turn = f", phase {spell.phase + 1}" if len(order.phases) > 1 else ""

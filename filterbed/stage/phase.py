@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 
 from filterbed.order import Spell
+from filterbed.stage.box import BoxError
 from filterbed.stage.ground import Ground
-from filterbed.stage.trouble import watch
+from filterbed.stage.trouble import Trouble, watch
 
 #: How often it is looked whether everything lives, while the next phase is awaited; seconds.
 _PERIOD = 0.5
+#: A phase that begins so much later than the timeline says is told, in seconds.
+_LATE = 1.0
 
 
 def through(ground: Ground, probe: str, say: Callable[[str], None]) -> Iterator[Spell]:
@@ -36,16 +38,32 @@ def through(ground: Ground, probe: str, say: Callable[[str], None]) -> Iterator[
             elif box.name not in wanted and (box.name in enforcing or _left_on(ground, number)):
                 box.request("idle")
         enforcing = wanted
+        late = time.monotonic() - started - phase.begins
+        if number and late > _LATE:
+            say(f"phase {number + 1} begins {late:.0f} s late: {probe} was still measuring")
         first = {box.name: int(box.request("stats")["n"]) for box in ground.boxes}
         yield Spell(probe, number, time.monotonic() - started, enforcing, first)
 
 
-def begin(ground: Ground, say: Callable[[str], None]) -> None:
-    """Bring the boxes into the first phase; those that follow come beside what is done then."""
+def begin(ground: Ground, say: Callable[[str], None]) -> list[Exception]:
+    """Bring the boxes into the first phase; those that follow come beside what is done then.
+
+    What goes wrong with them then stands in the list that is returned.
+    """
     walk = through(ground, "", say)
     next(walk)
+    wrong: list[Exception] = []
     if len(ground.order.phases) > 1:
-        threading.Thread(target=lambda: deque(walk, 0), daemon=True).start()
+        threading.Thread(target=_follow, args=(walk, wrong), daemon=True).start()
+    return wrong
+
+
+def _follow(walk: Iterator[Spell], wrong: list[Exception]) -> None:
+    try:
+        for _ in walk:
+            pass
+    except (Trouble, BoxError) as error:
+        wrong.append(error)
 
 
 def _left_on(ground: Ground, number: int) -> bool:

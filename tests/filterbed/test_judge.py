@@ -112,3 +112,18 @@ def test_each_phase_has_its_packets() -> None:
     assert [judge._extent("y", spells, n, y) for n in range(4)] == [
         (99, 119), None, (130, 139), (139, 150),
     ]  # fmt: skip
+
+
+def test_a_probe_of_whom_nothing_passed_has_no_packets() -> None:
+    both = frozenset({"x"})
+    spells = [Spell("p", 0, 0.0, both, {"x": 5}), Spell("q", 0, 0.0, both, {"x": 5})]
+    active = [(5, 5), (5, 20)]
+    first, second = (judge._extent("x", spells, number, active) for number in (0, 1))
+    assert first is not None
+    assert first[0] == first[1]
+    assert second == (5, 20)
+
+
+def test_a_box_that_never_said_it_was_active_has_no_packets() -> None:
+    spells = [Spell("p", 0, 0.0, frozenset({"x"}), {"x": 5})]
+    assert judge._extent("x", spells, 0, []) == (5, 5)

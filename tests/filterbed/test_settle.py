@@ -263,7 +263,7 @@ def test_a_recursor_that_several_ask(log: Log) -> None:
     testimony = settling.Testimony("gfw", log.frames, log.events, 0, 99)
     problems = settle(question(sharing=("sh",)), [testimony])[1]
     assert len(problems) == 2
-    assert all("this recursor is asked by bj, sh" in problem for problem in problems)
+    assert all("that address is bj and sh's" in problem for problem in problems)
 
 
 def test_a_question_on_the_way_to_several(log: Log) -> None:

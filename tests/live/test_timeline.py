@@ -100,3 +100,31 @@ def test_a_command_sees_the_night_fall_and_end() -> None:
     script = f"{fetch} && until ! {fetch}; do :; done; until {fetch}; do :; done; echo morning"
     done = filterbed("exec", SCENARIO, "--at", "client", "--active", "--", "sh", "-c", script)
     assert (done.returncode, done.stdout) == (0, "morning\n"), done.stderr
+
+
+def test_what_was_poisoned_in_one_phase_is_forgotten_in_the_next(tmp_path: Path) -> None:
+    """The recursor would keep the forged answer for 300 s, and nobody enforces any more."""
+    blocked = {
+        "target": ["facebook", "facebook-again", "twitter"], "from": ["unicom"],
+        "verdict": "blocked", "mechanisms": ["dns.injection.other"], "locus": "network",
+        "during": ["0 s", "1 s"],
+    }  # fmt: skip
+    free = {"target": blocked["target"], "from": ["unicom"], "verdict": "ok", "during": ["1 s"]}
+    rest = [
+        {"target": blocked["target"], "from": ["telecom"], "verdict": "ok"},
+        {"target": ["wikipedia", "debian", "lookalike"], "verdict": "ok"},
+        {"target": "dead", "verdict": "down"},
+    ]
+    document = {
+        "scenario": "mine/morning-after",
+        "extends": "dns/poisoned-cache",
+        "timeline": [{"at": "1 s", "disable": "injector"}],
+        "truth": [blocked, free, *rest],
+    }
+    path = tmp_path / "morning-after.yaml"
+    path.write_text(json.dumps(document))
+    done = filterbed("run", str(path), "--out", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads((tmp_path / "mine/morning-after" / "score.json").read_text())["rows"]
+    said = {(r["round"], r["observed"]["verdict"]) for r in rows if r["vantage"] == "bj-cu"}
+    assert said == {(1, "blocked"), (1, "ok"), (1, "down"), (2, "ok"), (2, "down")}
