@@ -224,9 +224,17 @@ class Enforcement(Ruling):
         for name, load in standing:
             if name in dossier.burdens and heads(load.act.toward, self.from_client):
                 self._alter(load)
-        line = dossier.line.get(self.from_client, 0.0)
-        if wait or line > self._now:
-            self._hold(max(self._now + wait, line), holder or standing[0][1].rule)
+        if wait:
+            before, _ = dossier.line.get(self.from_client, (0.0, ""))
+            self._hold(max(self._now + wait, before), holder)
+
+    def line_up(self) -> None:
+        """Hold the packet behind one that is held, whatever its flow bears by now."""
+        dossier = self.state.own()
+        line = {end: last for end, last in dossier.line.items() if last[0] > self._now}
+        dossier.line = line
+        if self.from_client in line:
+            self._hold(*line[self.from_client])
 
     def _alter(self, load: Load) -> None:
         match load.act:
@@ -256,6 +264,7 @@ class Enforcement(Ruling):
         self.acted = True
         self.verdict = Verdict.HOLD
         self._until = until
-        self.state.own().line = {**self.state.dossier.line, self.from_client: until}
+        line = self.state.dossier.line
+        self.state.own().line = {**line, self.from_client: (until, rule)}
         seconds = until - self._now
         self.say("held", rule, {"toward": toward, "seconds": seconds, "until": until})

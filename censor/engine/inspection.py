@@ -37,6 +37,9 @@ _ANSWERING: Final = frozenset((App.SIP, App.STUN, App.RTP))
 _OUTER: Final = frozenset((*PEEKING, App.STUN))
 _INNER: Final = frozenset(App) - _OUTER
 
+#: What may not overtake a packet that is held.
+_GOES: Final = (Verdict.ACCEPT, Verdict.REWRITE)
+
 Rules = tuple[Rule, ...]
 
 
@@ -81,6 +84,8 @@ class Inspection:
             self._recall()
         if state.dossier.burdens and not state.exempt and enforcement.verdict is Verdict.ACCEPT:
             enforcement.bear()
+        if state.dossier.line and enforcement.verdict in _GOES:
+            enforcement.line_up()
         return enforcement
 
     def _serving(self) -> bool:

@@ -51,8 +51,8 @@ class Dossier:
         (from the client?), the sequence number up to which bytes are not let through, and the rule.
     burdens: what it bears, by the act's name. bound: plain rules that bring burdens, and whether
         their chance came true. fates: of acts with a chance of their own, whether that did.
-    line: by direction, until when its last held packet waits. pending: DNS queries whose real
-        answer is awaited. dialogues: its calls, if the policy has forged ends for them.
+    line: by direction, until when its last held packet waits, and by which rule. pending: DNS
+        queries whose real answer is awaited. dialogues: its calls, if the policy forges their ends.
     greetings: by direction, what the SYN said, if the policy takes connections over.
     peer: whom the box plays toward the client, if it plays somebody. begun: when the flow began, in
         seconds, if chances are decided by that. named: the flow as events name it.
@@ -80,7 +80,7 @@ class Dossier:
         self.burdens: dict[str, Load] = _NONE
         self.bound: dict[str, bool] = _NONE
         self.fates: dict[str, bool] = _NONE
-        self.line: dict[bool, float] = _NONE
+        self.line: dict[bool, tuple[float, str]] = _NONE
         self.pending: list[Pending] = _NOBODY
         self.dialogues: Dialogues = _NONE
         self.greetings: dict[bool, Greeting] = _NONE
@@ -90,7 +90,7 @@ class Dossier:
     @property
     def idle(self) -> bool:
         """Whether nothing is to be done because of it."""
-        return not (self.doomed or self.refused or self.burdens or self.pending)
+        return not (self.doomed or self.refused or self.burdens or self.pending or self.line)
 
 
 #: Every flow's until it has one of its own: see `FlowState.own`.
@@ -160,7 +160,9 @@ class FlowState(Flow):
     @property
     def idle(self) -> bool:
         """Whether no rule can do anything more with this flow, memories left aside."""
-        return self.exempt or not (
+        if self.exempt:
+            return not self.dossier.line
+        return not (
             self.plain or self.topics.items or not (self.dossier is BLANK or self.dossier.idle)
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from censor.engine.decision import Verdict
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
@@ -71,3 +73,47 @@ def test_drops_datagrams_by_name(policy: Any, BLOCKED: Any, Talk: Any, query: An
     assert talk.udp(query("blocked.example", 28)).verdict is DROP
     assert talk.udp(query("blocked.example", 1)).verdict is ACCEPT
     assert talk.udp(query("blocked.example", 28)).verdict is DROP
+
+
+BEHIND: list[tuple[dict[str, Any], int]] = [
+    ({"delay": "300 ms", "for": "2 s"}, 100),
+    ({"shape": "80 kbit/s", "burst": 1000, "queue": "1 s", "for": "2 s"}, 200),
+]
+
+
+@pytest.mark.parametrize(("burden", "size"), BEHIND)
+@pytest.mark.parametrize("back", [False, True])
+def test_no_packet_overtakes_one_that_is_held_when_the_burden_ends(
+    policy: Any, SNI: Any, Talk: Any, hello: Any, burden: Any, size: int, back: bool
+) -> None:
+    talk = Talk(policy({**SNI, "then": burden}, position="in-path"))
+    tcp = talk.connection(port=443)
+    tcp.say(hello("blocked.example"))
+    begin = len(talk.log)
+    for _ in range(300):
+        tcp.say(bytes(size), back=back)
+    log = [(when, one) for when, _, one in talk.log[begin:] if one.verdict is not DROP]
+    leaves = [when if one.until is None else one.until for when, one in log]
+    assert leaves == sorted(leaves)
+    held = [one for _, one in log if one.verdict is Verdict.HOLD]
+    assert {one.events[-1].rule for one in held} == {"r0"}
+    settled = [when for when, one in log if one.settled]
+    assert settled
+    assert settled[0] == min(when for when, _ in log if when >= held[-1].until)
+
+
+def test_an_acknowledgment_stands_in_line_though_nothing_is_borne_any_more(
+    policy: Any, SNI: Any, Talk: Any, hello: Any
+) -> None:
+    rule = {**SNI, "then": {"delay": 1, "for": 2}}
+    talk = Talk(policy(rule, position="in-path"))
+    tcp = talk.connection(port=443)
+    tcp.say(hello("blocked.example"))
+    talk.now += 1.95
+    until = tcp.segment().until
+    assert tcp.segment(back=True).until == pytest.approx(until + 0.01)
+    talk.now += 0.1
+    other = tcp.segment(back=True).until
+    assert [tcp.segment().until, tcp.segment(back=True).until] == [until, other]
+    talk.now += 1
+    assert tcp.segment().settled
