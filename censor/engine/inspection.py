@@ -192,7 +192,7 @@ class Inspection:
         """Return what a relay carries in a datagram, if the box looks into that."""
         reading = self._context.policy.readings[App.STUN]
         habit: stun.Habit | None = reading.habit
-        if habit is None or not habit.relayed:
+        if habit is None or not habit.relayed or _UDP not in reading.protocols:
             return None
         if reading.ports is not None and self._state.server_port not in reading.ports:
             return None

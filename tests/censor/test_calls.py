@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from censor.engine.decision import Verdict
+from censor.engine.engine import Engine
 from censor.policy.loader import InvalidPolicy, load
+from censor.rule.rules import App
 
 ACCEPT, DROP = Verdict.ACCEPT, Verdict.DROP
 PHONE = "SIP/2.0/UDP 24.48.0.2:5060;branch=z9hG4bK1"
@@ -223,6 +226,17 @@ def test_sip_in_a_channel_and_the_relay_itself(Talk: Any) -> None:
     elsewhere = {"relayed": True, "ports": [3478]}
     talk = Talk({"position": "in-path", "stun": elsewhere, "rules": rules[:1]})
     assert talk.udp(channel(TO_PC), port=3479).verdict is ACCEPT
+
+
+def test_no_datagram_is_a_relays_where_stun_is_looked_for_over_tcp_alone(Talk: Any) -> None:
+    """A document that says so is refused: tests/censor/policy/test_disuse.py."""
+    rule = {"id": "sip", "when": {"sip.method": ["INVITE"]}, "then": {"drop": "packet"}}
+    talk = Talk({"position": "in-path", "stun": {"relayed": True}, "rules": [rule]})
+    compiled = load(talk.document)
+    reading = replace(compiled.readings[App.STUN], protocols=frozenset({6}))
+    readings = {**compiled.readings, App.STUN: reading}
+    talk.engine = Engine(replace(compiled, readings=readings))
+    assert talk.udp(channel(TO_PC), port=3478).verdict is ACCEPT
 
 
 # --- media in streams -------------------------------------------------------------------------
