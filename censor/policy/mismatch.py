@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from censor.policy.action import act_word
 from censor.policy.carrier import borne, carriers_of
+from censor.policy.clause import followed
 from censor.policy.complaint import Path, Problem
 from censor.policy.futility import ANSWERS, CLIENTS
 from censor.policy.quantity import seconds
@@ -41,7 +42,7 @@ def futile_act(
     ):
         yield Problem((*path, place), act[place], f"at least one of {', '.join(_FIELDS)} beside it")
     said = topics <= CLIENTS and topics and not any(key in asked for key in ANSWERS)
-    alone = act.get("residual") is None
+    alone = act.get("residual") is None and not _reads_servers(document, carriers)
     if act.get("drop") == "packet" and act.get("toward") == "client" and said and alone:
         told = "server or both: what triggers is on its way to the server"
         yield Problem((*path, "toward"), "client", told)
@@ -65,6 +66,13 @@ def futile_act(
     families = [_family(one) for one in listed] if isinstance(listed, list) else []
     if len(set(families)) < len(families):
         yield Problem((*path, "from"), act["from"], "one address a family: IPv4, IPv6")
+
+
+def _reads_servers(document: Mapping[str, Any], carriers: set[str]) -> bool:
+    """Say whether the box takes what servers send over TCP for what clients say."""
+    tcp = document.get("tcp")
+    both = isinstance(tcp, Mapping) and followed(tcp).get("reads") == "both"
+    return both and (not carriers or "tcp" in carriers)
 
 
 def _segment_problems(path: Path, act: Mapping[str, Any], kind: str) -> Iterable[Problem]:

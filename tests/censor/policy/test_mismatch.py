@@ -15,6 +15,8 @@ TLS: dict[str, Any] = {"tls.sni": NAME}
 DNS: dict[str, Any] = {"dns.name": NAME}
 RESET: dict[str, Any] = {"inject": "reset"}
 DROP: dict[str, Any] = {"drop": "packet"}
+TO_CLIENT: dict[str, Any] = {"drop": "packet", "toward": "client"}
+STATELESS: dict[str, Any] = {"profile": "stateless"}
 PAGE: dict[str, Any] = {"inject": "block-page"}
 CNAME = ".".join(["a" * 60] * 4)
 
@@ -33,7 +35,9 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], tuple[str | in
     (QUIC, {**DROP, "residual": {"seconds": 9, "then": RESET}}, {}, ("residual", "then", "inject")),
     (QUIC, {**DROP, "residual": {"seconds": 9, "then": [DROP, RESET]}}, {},
      ("residual", "then", 1, "inject")),
-    (HTTP, {"drop": "packet", "toward": "client"}, {}, ("toward",)),
+    (HTTP, TO_CLIENT, {}, ("toward",)),
+    (HTTP, TO_CLIENT, {"tcp": {**STATELESS, "reads": "client"}}, ("toward",)),
+    (QUIC, TO_CLIENT, {"tcp": STATELESS}, ("toward",)),
     (DNS, {"inject": "dns-answer", "rcode": "refused", "over_tcp": "reset"},
      {"dns": {"over": ["udp"]}}, ("over_tcp",)),
     (DNS, {"inject": "dns-answer", "cname": CNAME + "." + "a" * 11}, {}, ("cname",)),
@@ -60,7 +64,9 @@ RIGHT: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     (QUIC, {**DROP, "residual": {"seconds": 9, "then": DROP}}, {}),
     (TLS, {**DROP, "residual": {"seconds": 9, "then": RESET}}, {}),
     (HTTP, {"drop": "flow", "toward": "client"}, {}),
-    (HTTP, {"drop": "packet", "toward": "client", "residual": {"seconds": 9}}, {}),
+    (HTTP, {**TO_CLIENT, "residual": {"seconds": 9}}, {}),
+    (HTTP, TO_CLIENT, {"tcp": {"reassemble": False, "reads": "both"}}),
+    ({"ssh": True}, TO_CLIENT, {"tcp": STATELESS}),
     (DNS, {"inject": "dns-answer", "cname": CNAME + ".aaaaaaaaa."}, {}),
     ({}, {"inject": "icmp-unreachable", "from": ["1.1.1.1", "2600::1"]}, {}),
     ({"first.fully_encrypted": True}, {"inject": "probe", "from": ["24.1.1.1", "24.1.1.2"]}, {}),
