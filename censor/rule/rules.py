@@ -368,8 +368,7 @@ class Policy:
         """Whether forged packets leave a stated while after their trigger came, some or all."""
         acts = [act for rule in self.rules for act in rule.then]
         acts += [later for act in acts if act.residual for later in act.residual.then]
-        headers = [getattr(act, "header", None) for act in acts]
-        return self.latency > 0 or any(one is not None and one.latency for one in headers)
+        return self.latency > 0 or any(_later(act) for act in acts)
 
     @property
     def ends_calls(self) -> bool:
@@ -385,3 +384,11 @@ class Policy:
     def intercepts(self) -> bool:
         """Whether connections may be taken over, so that their handshakes must be known."""
         return any(isinstance(act, Intercept) for rule in self.rules for act in rule.then)
+
+
+def _later(act: Act) -> bool:
+    """Say whether an act's packets leave a stated while after what triggers it."""
+    if isinstance(act, DnsAnswer) and act.moment == "after":
+        return True
+    header = getattr(act, "header", None)
+    return bool(header and header.latency) or getattr(act, "after", 0) > 0

@@ -126,6 +126,12 @@ def test_only_rules_that_ask_nothing_of_the_flow_hold_anywhere() -> None:
 
 
 RESET = {"inject": "reset"}
+DNS = {"dns.name": {"exact": ["a.example"]}}
+ANSWER = {"inject": "dns-answer", "rcode": "refused"}
+FIRST = {"first.fully_encrypted": True}
+INVITE = {"sip.method": ["INVITE"]}
+BYE = {"inject": "sip-bye"}
+PROBE = {"inject": "probe", "from": ["24.1.1.1"]}
 
 
 @pytest.mark.parametrize(
@@ -144,3 +150,22 @@ def test_whether_anything_leaves_at_a_stated_time(
 ) -> None:
     rule = {"id": "r", "when": {"tls.sni": {"exact": ["a.example"]}}, "then": then}
     assert load(policy(rule, **{"position": "in-path", **more})).timed is timed
+
+
+@pytest.mark.parametrize(
+    ("when", "then", "timed"),
+    [
+        (DNS, ANSWER, False),
+        (DNS, {**ANSWER, "when": "with"}, False),
+        (DNS, {**ANSWER, "when": "after"}, True),
+        (INVITE, BYE, False),
+        (INVITE, {**BYE, "after": "3 s"}, True),
+        (FIRST, PROBE, True),
+        (FIRST, {**PROBE, "after": 0}, False),
+    ],
+)
+def test_what_comes_later_by_its_nature_leaves_at_a_stated_time(
+    policy: Any, when: Any, then: Any, timed: bool
+) -> None:
+    rule = {"id": "r", "when": when, "then": then}
+    assert load(policy(rule, position="in-path")).timed is timed
