@@ -15,9 +15,12 @@ def holds(measurement: Part, target: Part) -> list[str]:
     """Return what differs: DNS leads to the portal, HTTP is its page, and nothing else is up."""
     if measurement["kind"] == "dns" and not target.get("via"):
         return _captured(measurement["dns"])
-    if str(target.get("url", "")).startswith("http:") and 4 in target.get("families", [4]):
-        return _page(measurement["http"])
-    return [*_closed(measurement)]
+    http = str(target.get("url", "")).startswith("http:") and 4 in target.get("families", [4])
+    rows = measurement["http"]
+    if not http:  # no page at all, but for the portal's own
+        rows = [row for row in rows if row["status"] is not None]
+    pages = _page(rows) if http or rows else []
+    return [*pages, *_closed(measurement)]
 
 
 def _captured(dns: Part) -> list[str]:
@@ -41,14 +44,22 @@ def _page(rows: list[Part]) -> list[str]:
 
 
 def _closed(measurement: Part) -> list[str]:
-    """No server was reached; that port 80 opens says nothing of one."""
+    """No server was reached; that port 80 opens over IPv4 says nothing of one.
+
+    The portal takes no IPv6: what opens there has got past it.
+    """
     up = [
         f"{layer} {row['address']}"
         for layer in ("tcp", "udp", "quic")
         for row in measurement.get(layer, ())
-        if row["outcome"] == "ok" and row.get("port") != 80
+        if row["outcome"] == "ok" and not _taken(layer, row)
     ]
     registered = measurement["sip"]["register"]
     if registered is not None and registered["code"] is not None:
         up.append("sip register")
     return [f"{what}: ok, expected the portal to keep it" for what in up]
+
+
+def _taken(layer: str, row: Part) -> bool:
+    """Whether the portal itself takes such a connection."""
+    return layer == "tcp" and row["port"] == 80 and ":" not in row["address"]

@@ -10,11 +10,14 @@ from filterbed.baseline import holds
 from topologies.portal import TITLE
 
 PAGE = {"address": "1.1.1.1", "outcome": "ok", "status": 302, "title": TITLE}
+NEWS = {**PAGE, "status": 200, "title": "News"}
 OWN = {"name": "a.net", "qtype": "A", "rcode": "NOERROR", "addresses": ["192.168.1.1"]}
 REAL = {**OWN, "addresses": ["1.1.1.1"]}
 REFUSED = {"address": "1.1.1.1", "port": 443, "outcome": "refused"}
 PORT = {"address": "1.1.1.1", "port": 80, "outcome": "ok"}
+LEAK = {**PORT, "address": "2a01:4f8::7"}
 HTTP = {"kind": "web", "url": "http://a.net/"}
+V6, BOTH = {**HTTP, "families": [6]}, {**HTTP, "families": [4, 6]}
 HTTPS = {"kind": "web", "url": "https://a.net/"}
 NAME = {"kind": "dns", "name": "a.net", "qtype": "A"}
 SIX = {**NAME, "qtype": "AAAA"}
@@ -32,7 +35,9 @@ def measured(target: Any, **parts: Any) -> dict[str, Any]:
     [
         (HTTP, {"dns": REAL, "tcp": [PORT], "http": [PAGE]}),
         (HTTP, {"dns": OWN, "tcp": [PORT], "http": [{**PAGE, "status": 511}]}),
-        ({**HTTP, "families": [6]}, {"dns": SIX | {"addresses": [], "rcode": "NOERROR"}}),
+        (V6, {"dns": SIX | {"addresses": [], "rcode": "NOERROR"}}),
+        (V6, {"tcp": [{**LEAK, "outcome": "timeout"}]}),
+        (BOTH, {"tcp": [PORT, {**LEAK, "outcome": "timeout"}], "http": [PAGE]}),
         (HTTPS, {"dns": REAL, "tcp": [REFUSED]}),
         ({**HTTPS, "via": "h3"}, {"dns": REAL, "quic": [{**REFUSED, "outcome": "timeout"}]}),
         (NAME, {"dns": OWN}),
@@ -54,6 +59,12 @@ def test_kept(target: Any, parts: Any) -> None:
         (HTTP, {"http": [{**PAGE, "status": 200, "title": "News"}]}, "200, titled 'News'"),
         (HTTP, {"http": [{**PAGE, "status": None, "title": None, "outcome": "reset"}]}, "reset"),
         (HTTPS, {"tcp": [{**PORT, "port": 443}]}, "tcp 1.1.1.1: ok"),
+        (V6, {"tcp": [LEAK]}, "tcp 2a01:4f8::7: ok"),
+        (V6, {"http": [{**NEWS, "address": LEAK["address"]}]}, "http 2a01:4f8::7: 200"),
+        (BOTH, {"tcp": [PORT, LEAK], "http": [PAGE]}, "tcp 2a01:4f8::7: ok"),
+        (HTTPS, {"http": [NEWS]}, "http 1.1.1.1: 200"),
+        ({"kind": "tcp", "host": "a.net", "port": 80}, {"tcp": [LEAK]}, "tcp 2a01:4f8::7: ok"),
+        (OTHER, {"udp": [PORT]}, "udp 1.1.1.1: ok"),
         ({**HTTPS, "via": "h3"}, {"quic": [{**REFUSED, "outcome": "ok"}]}, "quic 1.1.1.1: ok"),
         (NAME, {"dns": REAL}, "1.1.1.1, expected the portal's"),
         (NAME, {"dns": {**OWN, "addresses": []}}, "NOERROR, expected the portal's"),
