@@ -6,7 +6,8 @@ The evidence (docs/webcheck.md tells why each of them counts):
 - kept: the same connection then answered a request under an innocuous name; a forged page leaves
   both ends with sequence numbers that do not fit, or with a RST or FIN;
 - cut: after the page, new connections fail;
-- via: a proxy on our way speaks for itself when it says that the server cannot be reached;
+- via: a proxy on our way speaks for itself when it says that the server cannot be reached, and an
+  innocuous request to the same address goes by it too;
 - kin / alien: the page names the server software that the control's page names, or does not while
   an innocuous request to the same address does.
 """
@@ -43,7 +44,7 @@ def page(local: Part, control: Part, proof: Part) -> Verdict | None:
     here, there = local["http"][0], (control["http"] or [None])[0]
     if there and here["outcome"] == there["outcome"] != "ok" and here["status"] == there["status"]:
         return down(f"HTTP: {here['outcome']} here and at the control")
-    if (verdict := _proxied(here, there)) or (verdict := _opened(here, there, control)):
+    if verdict := _proxied(here, there, local, proof) or _opened(here, there, control):
         return verdict
     if here["status"] is None or _half(here, there):
         layer = "quic" if local.get("quic") else "tls" if local["tls"] else "http"
@@ -63,16 +64,26 @@ def page(local: Part, control: Part, proof: Part) -> Verdict | None:
     return _differs(here, there, local, proof)
 
 
-def _proxied(here: Part, there: Part | None) -> Verdict | None:
-    """Judge what a proxy says of the server behind it; None where none says anything.
+def _proxied(here: Part, there: Part | None, local: Part, proof: Part) -> Verdict | None:
+    """Judge what a proxy says of the server behind it; None where none is shown to be there.
 
-    A proxy that stands before the server says Via to everybody.
+    A proxy that stands before the server says Via to everybody, or has the server's certificate;
+    a forger's Via is in the forged answer alone, or comes with the marks of a forgery.
     """
-    if here["status"] not in UNREACHED or not here.get("via") or (there or {}).get("via"):
+    other = proof.get("other_name") or {}
+    if here["status"] not in UNREACHED or not here.get("via") or authentic(local):
+        return None
+    if (there or {}).get("via") or other.get("via") != here["via"]:
         return None
     said = f"a proxy on our way ({here['via']}) says {here['status']}"
-    if there is None or there["status"] is None or there["status"] >= 400:
-        return down(f"{said}, and the control does not get further")
+    if there is None or there["status"] is None:
+        return down(f"{said}, and the control is not answered either")
+    if there["status"] >= 400:
+        forged = network(here, there, local, proof)
+        return None if forged else down(f"{said}, and the control does not get further")
+    # Behind a true proxy a censor may leave our connection silent; nobody makes it swift.
+    if faster(here, local, proof.get("again", ())):
+        return None
     return blocked("http", f"{said}, and the control is answered {there['status']}")
 
 

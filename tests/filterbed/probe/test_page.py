@@ -15,11 +15,13 @@ DEAD = {**KEPT, "kept": False}
 CLOSING = {**DEAD, "closing": True}
 GONE = {"connect": None, "first": None, "status": None, "closing": False, "kept": False}
 SWIFT = {**DEAD, "first": 0.004}
+MUTE = {**GONE, "connect": 0.001}
 REFUSED = {"status": 403, "title": "No"}
 FORGED = {"status": 403, "title": "M1-6", "server": None}
 PROXY = {"via": "1.1 gw1 (squid/5.7)", "title": "E"}
 MOVED = {"status": 302, "title": None, "location": "http://tom.a.net/"}
 OTHER = {"outcome": "ok", "status": 404, "server": "front"}
+THERE = {"other_name": OTHER | {"status": 503, "server": "squid", "via": PROXY["via"]}}
 NET, OWN, OPEN = "network", "server_side", "unknown"
 
 #: name: (page here, page there, proof, verdict, mechanisms, locus)
@@ -111,9 +113,32 @@ CASES: dict[str, tuple[Any, Any, Any, str, list[str], str | None]] = {
     ),
     "control-is-refused": (200, 403, {"again": [KEPT]}, "ok", [], None),
     # a proxy's on the way
-    "proxy-speaks": (PROXY | {"status": 502}, 200, {}, "blocked", ["http"], NET),
-    "proxy-speaks-of-a-dead-server": (PROXY | {"status": 502}, "reset", {}, "down", [], None),
-    "proxy-speaks-of-a-refusal": (PROXY | {"status": 503}, 403, {}, "down", [], None),
+    "proxy-speaks": (PROXY | {"status": 502}, 200, THERE, "blocked", ["http"], NET),
+    "proxy-speaks-of-a-dead-server": (PROXY | {"status": 502}, "reset", THERE, "down", [], None),
+    "proxy-speaks-of-a-refusal": (PROXY | {"status": 503}, 403, THERE, "down", [], None),
+    "proxy-speaks-and-falls-silent": (
+        PROXY | {"status": 502}, 200, THERE | {"again": [MUTE] * 2}, "blocked", ["http"], NET,
+    ),
+    "proxy-not-shown": (PROXY | {"status": 502}, 200, {}, "unknown", [], None),
+    "proxy-not-on-our-way": (
+        PROXY | {"status": 502}, 200, {"other_name": OTHER}, "unknown", [], None,
+    ),
+    "another-proxy": (
+        PROXY | {"status": 502}, 200, {"other_name": OTHER | {"via": "1.1 edge"}},
+        "unknown", [], None,
+    ),
+    "via-forged": (
+        PROXY | {"status": 503, "server": None}, 200,
+        {"other_name": OTHER, "again": [DEAD] * 2}, "blocked", ["http.blockpage"], NET,
+    ),
+    "via-forged-swiftly-for-all": (
+        PROXY | {"status": 503, "first": 0.004}, 200, THERE | {"again": [SWIFT] * 2},
+        "blocked", ["http.blockpage"], NET,
+    ),
+    "via-forged-before-a-refusal": (
+        PROXY | {"status": 503, "server": None}, 403, THERE | {"again": [DEAD] * 2},
+        "blocked", ["http.blockpage"], NET,
+    ),
     "proxy-before-the-server": (PROXY | {"status": 502}, PROXY | {"status": 200, "title": "Y"}, {},
                                 "unknown", [], None),
     "proxy-hands-on": (PROXY | {"status": 500}, 200, {}, "unknown", [], None),
@@ -140,6 +165,14 @@ def test_a_valid_certificate_speaks_for_the_server(build: Any) -> None:
     local = build("web", tcp="ok", tls="ok", http=REFUSED | {"first": 0.001})
     found = judge(local, build("web", tcp="ok", tls="ok", http=200), {})
     assert (found.mechanisms, found.locus) == (("http.error.geo",), OWN)
+
+
+@pytest.mark.parametrize("over", ["tls", "quic"])
+def test_a_certified_edge_that_says_via_is_no_proxy_on_our_way(build: Any, over: str) -> None:
+    shaken = {over: [{"address": "1.1.1.1", "outcome": "ok"}]}
+    local = build("web", http=PROXY | {"status": 502}) | shaken
+    found = judge(local, build("web", http=200) | shaken, THERE)
+    assert found.verdict == "unknown", found
 
 
 @pytest.mark.parametrize(
@@ -173,5 +206,5 @@ def test_faster(build: Any, trips: list[float], firsts: list[float], expected: b
 def test_who_opened_a_connection_that_nobody_else_gets(
     build: Any, here: Any, there: Any, verdict: str
 ) -> None:
-    found = judge(build("web", tcp="ok", http=here), build("web", **there))
+    found = judge(build("web", tcp="ok", http=here), build("web", **there), THERE)
     assert found.verdict == verdict, found

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from filterbed.probe.portal import CHECK, Access, Check
-from filterbed.probe.verdict import Verdict, blocked, down, ok, unknown
+from filterbed.probe.verdict import Verdict, blocked, down, ok
 
 MOVED = {"status": 302, "title": "Log in", "location": "http://192.168.1.1/login"}
+ASIDE = MOVED | {"location": "http://192.168.1.1/login?url=http%3A%2F%2Fa.net%2F"}
+LOGIN = {"status": 200, "title": "Log in"}
+BARE = {"status": 511, "title": None, "sha256": "a"}
 EMPTY = {"status": 204, "title": None}
 OWN = ["192.168.1.1"]
 HIT = blocked("http.redirect", "another page", locus="unknown")
@@ -33,6 +36,10 @@ def access(build: Any, here: Any, there: Any = EMPTY, *, dns: Any = None) -> Acc
         (EMPTY, EMPTY, False),
         (None, EMPTY, False),  # cut off, but by nobody that says so
         ("timeout", EMPTY, False),
+        (403, EMPTY, False),  # a refusal is no invitation to log in
+        (404, EMPTY, False),
+        (502, EMPTY, False),
+        ({"status": 503, "via": "1.1 gw1 (squid/5.7)"}, EMPTY, False),  # a proxy's, cut off itself
         (MOVED, MOVED, False),  # so it is for everybody
         (MOVED, 200, False),
     ],
@@ -51,8 +58,7 @@ def test_where_nobody_serves_the_page_nothing_is_known(build: Any) -> None:
     ("local", "verdict"),
     [
         ({"tcp": "ok", "http": MOVED}, HIT),
-        ({"tcp": "ok", "http": 511}, unknown("a server's trouble, or somebody's")),
-        ({"tcp": "ok", "http": {"status": 200, "title": "Log in"}}, ok("another edition")),
+        ({"tcp": "ok", "http": ASIDE}, HIT),  # it remembers where we wanted to go
         ({"tcp": "refused"}, blocked("tcp.refused", "refused here")),
     ],
 )
@@ -64,6 +70,48 @@ def test_a_portal_explains_what_it_answers_and_what_it_keeps(
     assert found.verdict == "down"
     assert verdict.detail in found.detail
     assert access(build, EMPTY).reconsider(build("web", **local), control, verdict) == verdict
+
+
+@pytest.mark.parametrize(
+    ("checked", "got", "explained"),
+    [
+        (MOVED, ASIDE, True),
+        (MOVED, MOVED | {"status": 307}, True),
+        (MOVED, MOVED | {"location": "http://192.168.1.1/blocked"}, False),
+        (MOVED, MOVED | {"location": "http://block.net/login"}, False),
+        (MOVED, MOVED | {"location": "http://[::/login"}, False),
+        (MOVED, LOGIN, False),
+        (MOVED, {"status": 403, "title": "Blocked"}, False),
+        (MOVED, "reset", False),  # a portal would have answered
+        (LOGIN, LOGIN, True),
+        (LOGIN, {"status": 200, "title": "Blocked"}, False),
+        (BARE, BARE, True),
+        (BARE, BARE | {"sha256": "b"}, False),
+        (BARE, {"status": 503, "title": "Overloaded"}, False),
+    ],
+)
+def test_a_portal_explains_no_page_but_its_own(
+    build: Any, checked: Any, got: Any, explained: bool
+) -> None:
+    local, control = build("web", tcp="ok", http=got), build("web", tcp="ok", http=200)
+    found = access(build, checked).reconsider(local, control, HIT)
+    assert (found.verdict == "down") is explained
+    assert explained or found == HIT
+
+
+@pytest.mark.parametrize(("server", "spared"), [("front", True), ("portal", False), (None, False)])
+def test_what_the_server_was_heard_to_say_is_its_own(
+    build: Any, server: str | None, spared: bool
+) -> None:
+    said = blocked("http.redirect.geo", "it kept the connection", locus="server_side")
+    local = build("web", tcp="ok", http=MOVED | {"server": server})
+    control = build("web", tcp="ok", http={"status": 200, "server": server and "front"})
+    assert (access(build, MOVED).reconsider(local, control, said) == said) is spared
+
+
+def test_what_a_registrar_was_heard_to_say_is_its_own(build: Any) -> None:
+    said = blocked("sip.register.reject", "the same Server", locus="server_side")
+    assert access(build, MOVED).reconsider(build("sip"), build("sip"), said) == said
 
 
 @pytest.mark.parametrize(
