@@ -2,9 +2,10 @@
 
 It goes where the client went (`client_dst_passthru`, on unless switched off), so that a forged
 address is not mended on the way, asks DNS whether the Host is there, and adds Via and
-X-Forwarded-For. It keeps nothing, no connection to a server either: one that was begun before a
-censor enforced would be taken on past it. A connection to it opens whatever is behind; where that
-is refused or reset the client is told 503 or 502, and where it is silent, nothing for a minute.
+X-Forwarded-For. It keeps nothing, no answer of DNS for longer than a second, and no connection to
+a server: one that was begun before a censor enforced would be taken on past it. A connection to it
+opens whatever is behind; where that is refused or reset the client is told 503 or 502, and where it
+is silent, nothing for a minute.
 
 Squid refuses to be root, and an ordinary user's sandbox has no other to become: it runs in a user
 namespace of its own, in which it is somebody else. Its log says which connection of a client's
@@ -67,6 +68,8 @@ http_access allow all
 visible_hostname {node}
 dns_nameservers {resolver}
 dns_timeout 1 second
+positive_dns_ttl 1 second
+negative_dns_ttl 1 second
 server_persistent_connections off
 cache deny all
 cache_mem 4 MB
