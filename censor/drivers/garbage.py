@@ -1,7 +1,8 @@
 """Spare the garbage collector what is never garbage.
 
 A policy of a million names is walked through again and again, for milliseconds each time, while a
-packet waits; and flows hold nothing in circles, so that looking for such among them is in vain.
+packet waits; and flows that are forgotten hold nothing in circles (`Engine` sees to that), so that
+looking for such among them is in vain.
 """
 
 from __future__ import annotations

@@ -261,6 +261,7 @@ class Engine:
                 self._forgotten.append(state.named())
             self._disturb(state)
             self._budget.forget(state)
+            state.tcb = None  # each holds the other, which would wait for the garbage collector
             if reason == "limit":
                 detail = {"what": "flow", "limit": self._table.limit}
                 events.append(Event(now, "evicted", self.seen, flow=state.named(), detail=detail))

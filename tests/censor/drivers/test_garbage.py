@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+from typing import Any
+
+import pytest
+
+from censor.engine.state import FlowState
 
 PROGRAM = """
 import gc
@@ -24,3 +30,25 @@ assert gc.collect() == 1
 
 def test_what_lasts_is_spared_and_circles_are_still_found() -> None:
     subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+
+
+@pytest.mark.parametrize("tcp", [{}, {"profile": "gfw-2017"}])
+def test_forgotten_flows_are_gone_without_the_collector(
+    Talk: Any, policy: Any, HOST: Any, get: Any, tcp: Any
+) -> None:
+    talk = Talk(policy(HOST, tcp=tcp, limits={"flows": 2}))
+    gc.collect()
+    gc.disable()
+    try:
+        before = _states()
+        for sport in range(50_000, 50_009):
+            tcp = talk.connection(sport=sport)
+            tcp.say(get("free.example")[:9])
+        talk.log.clear()
+        assert _states() - before == 2
+    finally:
+        gc.enable()
+
+
+def _states() -> int:
+    return sum(isinstance(one, FlowState) for one in gc.get_objects())
