@@ -79,8 +79,12 @@ class Gate:
             inside = self._learn(packet)
         if self._door is not None:
             self._door.write(now, data, inside=inside, length=length(data))
-        decision = self._session.receive(data, (now - clock.epoch) / SECOND, inside)
         held = self._shelf.held
+        if held:
+            self._shelf.release(now)
+        elif self._verdicts.due <= now:
+            self._verdicts.give()  # the engine may take its time
+        decision = self._session.receive(data, (now - clock.epoch) / SECOND, inside)
         if (decision is SETTLED and not self._settling.mark) or (
             decision is PASS and not packet.mark
         ):
@@ -90,8 +94,6 @@ class Gate:
             packet.accept()
         else:
             self._carry_out(decision, packet, data, now, inside)
-        if held:
-            self._shelf.release(now)
         return now
 
     def send(self, now: int) -> None:

@@ -18,6 +18,7 @@ from censor.errors import MachineError
 #: How long the first of a batch waits for those behind it, in nanoseconds, and how many they are.
 PATIENCE: Final = 50_000
 MOST: Final = 32
+_NEVER: Final = 1 << 63
 
 _SUBSYSTEM_QUEUE: Final = 3 << 8
 _BATCH: Final = 3
@@ -40,11 +41,12 @@ class Numbered(Protocol):
 class Verdicts:
     """Acceptances not yet given; `descriptor` is the socket that the queue is bound to.
 
-    They are given when another comes too long after the first, and by `give`: before any other
-    verdict or a forged packet, which would else overtake them, and when no more packets are there.
+    They are given when they are `MOST`, and by `give`: once they are due, before any other verdict
+    or a forged packet, which would else overtake them, and when no more packets are there.
+    due: when the first of them has waited for its `PATIENCE`, in nanoseconds; else never.
     """
 
-    __slots__ = ("_descriptor", "_head", "_last", "_since", "_waiting")
+    __slots__ = ("_descriptor", "_head", "_last", "_waiting", "due")
 
     def __init__(self, descriptor: int, queue: int) -> None:
         self._descriptor = descriptor
@@ -52,26 +54,29 @@ class Verdicts:
             _MESSAGE.size + _VERDICT.size, _SUBSYSTEM_QUEUE | _BATCH, _REQUEST, 0, 0,
             0, 0, queue.to_bytes(2, "big"), 4 + _VERDICT.size, _HEADER,
         )  # fmt: skip
-        self._last = self._since = self._waiting = 0
+        self._last = self._waiting = 0
+        self.due = _NEVER
 
     def accept(self, packet: Numbered, now: int) -> None:
         """Let a packet that was read at `now` go on, soon."""
         self._last = packet.id
         if not self._waiting:
             self._waiting = 1
-            self._since = now
+            self.due = now + PATIENCE
         else:
             self._waiting += 1
-            if self._waiting >= MOST or now - self._since >= PATIENCE:
+            if self._waiting >= MOST:
                 self.give()
 
     def give(self) -> None:
         """Let go on what was accepted.
 
-        Raises: MachineError if the kernel does not take it.
+        Raises: MachineError if the kernel cannot be told. Limits: if it is told and refuses, it
+        says so in a netlink error, which is not read; the packets then wait on.
         """
         if self._waiting:
             self._waiting = 0
+            self.due = _NEVER
             try:
                 os.write(self._descriptor, self._head + _VERDICT.pack(_ACCEPT, self._last))
             except OSError as fault:

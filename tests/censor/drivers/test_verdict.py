@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from struct import unpack
+from time import time_ns
 from typing import Any
 
 import pytest
@@ -76,12 +77,20 @@ def test_so_many_are_let_go_at_once(wire: Any) -> None:
     assert read() == [MOST - 1, 2 * MOST - 1]
 
 
-def test_the_first_waits_no_longer_than_its_patience(wire: Any) -> None:
+def test_they_are_due_when_the_first_has_waited_for_its_patience(wire: Any) -> None:
+    """The gate gives them then: tests/censor/drivers/test_gate.py."""
     read, descriptor = wire
     verdicts = Verdicts(descriptor, 1)
-    for number, now in enumerate((1000, 999 + PATIENCE, 1000 + PATIENCE, 2 * PATIENCE)):
+    never = verdicts.due
+    assert never > time_ns() + 10**18
+    for number, now in enumerate((1000, 999 + PATIENCE)):
         verdicts.accept(Packet(number), now)
-    assert read() == [2]
+        assert verdicts.due == 1000 + PATIENCE
+    verdicts.give()
+    assert (read(), verdicts.due) == ([1], never)
+    for number in range(MOST):
+        verdicts.accept(Packet(number), 3000)
+    assert verdicts.due == never
 
 
 def test_a_kernel_that_takes_none_is_a_fault_of_the_machine() -> None:
