@@ -88,16 +88,6 @@ def judge(
     )
 
 
-def refuse(
-    directory: RunDir, scenario: Scenario, run: dict[str, Any], seed: int, reasons: list[str]
-) -> None:
-    """Write the files of a run that never stood."""
-    document = score.score_document(
-        scenario=scenario.name, seed=seed, taxonomy=taxonomy.version(), valid=False, rows=[]
-    )
-    directory.finish(run, document, invalid_because=reasons)
-
-
 def _events(scenario: Scenario, directory: RunDir) -> list[dict[str, Any]]:
     """Merge the censors' logs into one, in order of real time; each counts from its own start."""
     found: list[tuple[float, int, dict[str, Any]]] = []

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -126,6 +125,7 @@ def run(
     sandbox: Sandbox | None = None,
 ) -> Finished:
     """Run one scenario in a sandbox of its own, perhaps one that waits already, and judge it."""
+    from filterbed import refusal
     from filterbed.provenance import versions
     from scenarios.clock import paced, resolved
 
@@ -152,10 +152,13 @@ def run(
         sandbox.end()
         click.echo(f"filterbed: {options.out} cannot be written: {error.strerror}", err=True)
         return Finished(scenario.name, None, LACKS, False, [str(error)])
+    # From here on a run that is killed is one that says so.
+    refusal.refuse(directory, scenario, head, options.seed, [rundir.INTERRUPTED])
     policies = resolved(scenario, options.clock_rate)
+    directory.write_json("policy.json", policies)
     order = _order(scenario, probes, options, directory, vantages, targets, policies)
     try:
-        failed = _follow(sandbox, order, options, head)
+        failed = _follow(sandbox, order, options)
         return _judged(scenario, order, directory, head, started, failed)
     finally:
         if not options.keep:
@@ -172,12 +175,12 @@ def _judged(
     failed: tuple[str, int] | None,
 ) -> Finished:
     """Judge what the sandbox brought back, or say why it brought nothing."""
-    from filterbed import judge
+    from filterbed import judge, refusal
 
     if failed is not None:
         message, status = failed
         reasons = [message]
-        judge.refuse(directory, scenario, head, order.seed, reasons)
+        refusal.refuse(directory, scenario, head, order.seed, reasons)
         click.echo(f"filterbed: {scenario.name}: {message}", err=True)
         if status == LACKS:
             click.echo("filterbed: `filterbed doctor` says what this machine lacks", err=True)
@@ -239,15 +242,13 @@ def _order(
     )
 
 
-def _follow(
-    sandbox: Sandbox, order: Order, options: Options, head: dict[str, Any]
-) -> tuple[str, int] | None:
+def _follow(sandbox: Sandbox, order: Order, options: Options) -> tuple[str, int] | None:
     """Send the order and wait for its end; return (message, exit status) where it failed."""
     failed: tuple[str, int] | None = None
     begun = time.monotonic()
     try:
         sandbox.send(order, write=[order.directory])
-        _prepare(order, options, head)
+        _prepare(options)
         for line in sandbox.lines():
             if "say" in line and not options.as_json:
                 seconds = time.monotonic() - begun
@@ -267,13 +268,9 @@ def _follow(
     return failed
 
 
-def _prepare(order: Order, options: Options, head: dict[str, Any]) -> None:
-    """While the sandbox stands up, write what a run is that is killed, and import what judges."""
-    from filterbed import judge
-
-    directory = RunDir(Path(order.directory))
-    directory.write_json("policy.json", order.policies)
-    judge.refuse(directory, order.scenario, head, order.seed, [rundir.INTERRUPTED])
+def _prepare(options: Options) -> None:
+    """Import what judges and reports while the sandbox stands up."""
+    importlib.import_module("filterbed.judge")
     if not options.as_json:
         importlib.import_module("filterbed.scoreboard")
 

@@ -49,14 +49,6 @@ def test_a_box_acts_only_while_it_is_active() -> None:
     assert judge._idle_acts("gfw", [policy("active", 0), events[0]]) == []
 
 
-def test_a_run_that_never_stood_has_its_files_and_no_score(tmp_path: Path) -> None:
-    made = rundir.create(tmp_path, "x", {"seed": 3})
-    judge.refuse(made, SCENARIO, {"seed": 3}, 3, ["nsd is not installed"])
-    score = made.read_json("score.json")
-    assert (score["valid"], score["rows"], score["summary"]) == (False, [], None)
-    assert made.read_json("run.json")["invalid_because"] == ["nsd is not installed"]
-
-
 def test_rows_are_what_was_said_against_what_was_true(tmp_path: Path) -> None:
     order = Order(
         mode="run", scenario=SCENARIO, directory=str(tmp_path), policies={},

@@ -69,6 +69,8 @@ IN, OUT = "-s {at} -p udp -m length --length {length}", "-d {at} -p udp -m lengt
 
 
 RANDOM = "-m statistic --mode random --probability {}"
+#: Where so little is to be lost that luck might have it be nothing.
+EVERY = "-m statistic --mode nth --every {} --packet 7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ CASES: dict[str, Case] = {
     "pcma": Case(media="pcma", seconds=1),
     "lost-out": LOST,
     "lost-in": Case((f"{IN} {RANDOM.format(0.3)}",)),
-    "lost-both": Case((f"{IN} {RANDOM.format(0.1)}", f"{OUT} {RANDOM.format(0.02)}")),
+    "lost-both": Case((f"{IN} {RANDOM.format(0.1)}", f"{OUT} {EVERY.format(40)}")),
     "cut": Case((f"{IN} -m quota ! --quota 20000", f"{OUT} -m quota ! --quota 20000"), 4),
     "deaf": Case(("-d {at} -p udp -m udp --dport 30000:39999",), 2),
     "dumb": Case(("-s {at} -p udp -m udp --sport 30000:39999",), 2),
