@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -142,7 +142,20 @@ def run(command: list[str] | None, /, scenarios: tuple[str, ...], **options: Any
 
     if command == []:
         raise click.UsageError("expected a COMMAND after --")
-    sys.exit(runner.main(list(scenarios), command or [], **options))
+    _leave(runner.main(list(scenarios), command or [], **options))
+
+
+def _leave(status: int) -> NoReturn:
+    """Exit, after an interrupt at once.
+
+    Where that came within an `exec()`, as dataclasses have while modules are imported, Python
+    would end itself by SIGINT whatever status is asked for (3.11, `run_eval_code_obj`).
+    """
+    if status == INTERRUPTED:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 @cli.command("exec")
@@ -161,7 +174,7 @@ def exec_(command: list[str] | None, /, scenario: str, **options: Any) -> None:
 
     if not command:
         raise click.UsageError("expected -- and a COMMAND after SCENARIO")
-    sys.exit(execute.main(scenario, command, **options))
+    _leave(execute.main(scenario, command, **options))
 
 
 @cli.command()
@@ -173,7 +186,7 @@ def shell(scenario: str, **options: Any) -> None:
     """Give a prompt on a scenario's hosts, with the censor's events as they happen."""
     from filterbed import execute
 
-    sys.exit(execute.main(scenario, [], host="", **options))
+    _leave(execute.main(scenario, [], host="", **options))
 
 
 @cli.command()
@@ -219,7 +232,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(own or error.exit_code)
     except click.Abort:  # click's word for an interrupt, which it would make status 1
         click.echo("filterbed: interrupted", err=True)
-        sys.exit(INTERRUPTED)
+        _leave(INTERRUPTED)
     except BrokenPipeError:  # `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
